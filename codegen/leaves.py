@@ -1,0 +1,270 @@
+"""The leaf steps: what each kind is told. A step's own keys become its executor's keyword arguments."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from codegen.fields import Duration, Expression, Identifier, Nested, Positive, ShellTemplate, Template
+from codegen.step import StepBase
+
+HttpMethod = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+class Leaf(StepBase):
+    """A step that does something itself."""
+
+
+class Set(Leaf):
+    """Computes values; they are the step's result and its outputs."""
+
+    type: Literal["set"]
+    values: dict[Identifier, Nested] = Field(min_length=1)
+
+
+class Fail(Leaf):
+    """Fails with a message."""
+
+    type: Literal["fail"]
+    message: Template
+
+
+class Stop(Leaf):
+    """Ends the run early, successfully: steps not yet started are skipped."""
+
+    type: Literal["stop"]
+    message: Template = ""
+
+
+class Emit(Leaf):
+    """Emits a Prefect event."""
+
+    type: Literal["emit"]
+    event: Template
+    payload: dict[str, Nested] = Field(default_factory=dict)
+
+
+class Listen(Leaf):
+    """Waits for a Prefect event."""
+
+    type: Literal["listen"]
+    event: Template
+    match: dict[str, Nested] = Field(default_factory=dict)
+
+
+class Command(Leaf):
+    """Runs a command: a text for the shell, or a list of arguments that no shell sees."""
+
+    type: Literal["command"]
+    command: ShellTemplate | tuple[Template, ...]
+    cwd: Template | None = None
+    env: dict[str, Template] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not self.command or (isinstance(self.command, str) and not self.command.strip()):
+            raise ValueError("command is empty; write a command line or a list of arguments")
+        return self
+
+
+class Script(Leaf):
+    """Runs a script of several lines with an interpreter; in shell scripts values are quoted."""
+
+    type: Literal["script"]
+    language: Literal["bash", "sh", "python"] = "bash"
+    script: ShellTemplate
+    args: tuple[Template, ...] = ()
+    cwd: Template | None = None
+    env: dict[str, Template] = Field(default_factory=dict)
+
+
+class Http(Leaf):
+    """Sends one HTTP request; fails on another status than expected (default: 200 to 399)."""
+
+    type: Literal["http"]
+    url: Template
+    method: HttpMethod = "GET"
+    headers: dict[str, Template] = Field(default_factory=dict)
+    query: dict[str, Nested] = Field(default_factory=dict)
+    json_body: Nested = Field(default=None, alias="json")
+    body: Template | None = None
+    expect_status: tuple[int, ...] = ()
+    verify_tls: bool = True
+    follow_redirects: bool = True
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Self:
+        if self.json_body is not None and self.body is not None:
+            raise ValueError("json and body exclude each other; keep one")
+        return self
+
+
+class Python(Leaf):
+    """Calls an importable function, `package.module:function`, in a process of its own."""
+
+    type: Literal["python"]
+    call: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+    args: dict[Identifier, Nested] = Field(default_factory=dict)
+
+
+class CeleryTask(Leaf):
+    """Runs a task registered in an existing Celery app, by name."""
+
+    type: Literal["celery_task"]
+    task: str = Field(min_length=1)
+    args: tuple[Nested, ...] = ()
+    kwargs: dict[str, Nested] = Field(default_factory=dict)
+    queue: str | None = None
+
+
+class Container(Leaf):
+    """Runs a container and removes it."""
+
+    type: Literal["container"]
+    image: Template
+    command: tuple[Template, ...] = ()
+    env: dict[str, Template] = Field(default_factory=dict)
+    volumes: tuple[Template, ...] = ()
+    network: str | None = None
+
+
+class FileTransfer(Leaf):
+    """Copies files to or from a target."""
+
+    type: Literal["file_transfer"]
+    direction: Literal["push", "pull"] = "push"
+    source: Template
+    destination: Template
+    mode: str | None = None
+
+
+class Service(Leaf):
+    """Starts, stops, restarts or asks about a unit of the init system."""
+
+    type: Literal["service"]
+    unit: Template
+    action: Literal["start", "stop", "restart", "status"]
+
+
+class Validation(Leaf):
+    """Fails unless every expression of `that` is true."""
+
+    type: Literal["validation"]
+    that: Expression | tuple[Expression, ...]
+    message: Template | None = None
+
+
+class Notification(Leaf):
+    """Tells people something over a channel."""
+
+    type: Literal["notification"]
+    channel: str = "log"
+    message: Template
+    url: Template | None = None
+
+
+class Wait(Leaf):
+    """Waits."""
+
+    type: Literal["wait"]
+    duration: Duration
+
+
+class Approval(Leaf):
+    """Waits for a person's yes."""
+
+    type: Literal["approval"]
+    message: Template
+    approvers: tuple[str, ...] = ()
+    on_timeout: Literal["fail", "skip", "approve"] = "fail"
+
+
+class SubWorkflow(Leaf):
+    """Runs another document."""
+
+    type: Literal["workflow"]
+    workflow: str
+    parameters: dict[str, Nested] = Field(default_factory=dict)
+    targets: tuple[Template, ...] | None = None
+
+
+class NetworkCheck(Leaf):
+    """Probes a host: ping, TCP, DNS, HTTP or the expiry of a TLS certificate."""
+
+    type: Literal["network_check"]
+    check: Literal["ping", "tcp", "dns", "http", "tls"]
+    host: Template
+    port: Positive | None = None
+    days_left: Positive | None = None
+
+
+class NetworkCapture(Leaf):
+    """Captures packets."""
+
+    type: Literal["network_capture"]
+    interface: Template
+    filter: Template = ""
+    duration: Duration
+    max_packets: Positive | None = None
+
+
+class NetworkMonitor(Leaf):
+    """Watches hosts for a while."""
+
+    type: Literal["network_monitor"]
+    hosts: tuple[Template, ...]
+    interval: Duration
+    duration: Duration
+
+
+class ProtocolAnalysis(Leaf):
+    """Analyses a capture."""
+
+    type: Literal["protocol_analysis"]
+    capture: Template
+    protocols: tuple[str, ...] = ()
+
+
+class AiDiagnosis(Leaf):
+    """Asks a language model about what the run has seen."""
+
+    type: Literal["ai_diagnosis"]
+    question: Template
+    context: dict[str, Nested] = Field(default_factory=dict)
+
+
+LEAF_TYPES: tuple[type[Leaf], ...] = (
+    Set,
+    Fail,
+    Stop,
+    Emit,
+    Listen,
+    Command,
+    Script,
+    Http,
+    Python,
+    CeleryTask,
+    Container,
+    FileTransfer,
+    Service,
+    Validation,
+    Notification,
+    Wait,
+    Approval,
+    SubWorkflow,
+    NetworkCheck,
+    NetworkCapture,
+    NetworkMonitor,
+    ProtocolAnalysis,
+    AiDiagnosis,
+)
+
+COMMON_KEYS = frozenset(StepBase.model_fields) | {"type"}
+
+
+def own_fields(step: Leaf) -> dict[str, Any]:
+    """The keys that only this kind of step has, where they differ from their default."""
+    return {
+        name: getattr(step, name)
+        for name in type(step).model_fields
+        if name not in COMMON_KEYS and name in step.model_fields_set
+    }

@@ -1,0 +1,82 @@
+"""What a run leaves behind, whichever engine did the work."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from codegen.decision import Decision
+from codegen.fields import Model
+
+StepStatus = Literal["pending", "running", "succeeded", "failed", "skipped", "blocked", "cancelled", "lost"]
+EngineName = Literal["celery", "prefect"]
+
+FINAL: frozenset[StepStatus] = frozenset({"succeeded", "failed", "skipped", "blocked", "cancelled", "lost"})
+SATISFIED: frozenset[StepStatus] = frozenset({"succeeded", "skipped"})
+
+
+class StepError(Model):
+    """Why a step failed."""
+
+    message: str
+    step: str
+    target: str | None = None
+    index: int | None = None
+
+
+class StepRecord(Model):
+    """One step's outcome; `items` holds the same record per target or item, in the order given."""
+
+    status: StepStatus = "pending"
+    attempts: int = 0
+    result: Any = None
+    outputs: dict[str, Any] = Field(default_factory=dict)
+    error: StepError | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    target: str | None = None
+    item: Any = None
+    items: tuple["StepRecord", ...] = ()
+
+
+class LogLine(Model):
+    """A line that a step wrote."""
+
+    time: datetime
+    step: str
+    index: int | None = None
+    stream: Literal["stdout", "stderr", "log"]
+    text: str
+
+
+class Report(Model):
+    """What an engine hands back: the records of all steps and what follows from them."""
+
+    success: bool
+    cancelled: bool = False
+    outputs: dict[str, Any] = Field(default_factory=dict)
+    error: StepError | None = None
+    steps: dict[str, StepRecord] = Field(default_factory=dict)
+    logs: tuple[LogLine, ...] = ()
+    start_time: datetime
+    end_time: datetime
+
+
+class RunResult(Model):
+    """The result of a run, equal from both engines but for times, ids and `engine_used`."""
+
+    workflow_id: str
+    engine_used: EngineName
+    success: bool
+    execution_id: str
+    start_time: datetime
+    end_time: datetime
+    duration_seconds: float
+    steps_completed: int
+    total_steps: int
+    result_data: dict[str, Any] = Field(default_factory=dict)
+    error_message: str | None = None
+    logs: tuple[LogLine, ...] = ()
+    cancelled: bool = False
+    decision: Decision
+    steps: dict[str, StepRecord] = Field(default_factory=dict)
