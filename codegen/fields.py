@@ -16,11 +16,14 @@ class Model(PydanticModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+TextKind = Literal["expression", "template", "shell"]
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """How the text of a field is read: `expression`, `template`, or `shell` (a template whose values are quoted)."""
 
-    kind: Literal["expression", "template", "shell"]
+    kind: TextKind
 
 
 def _check_template(text: str) -> str:

@@ -1,10 +1,12 @@
 """The leaf steps: what each kind is told. A step's own keys become its executor's keyword arguments."""
 
-from typing import Any, Literal, Self
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from codegen.fields import Duration, Expression, Identifier, Nested, Positive, ShellTemplate, Template
+from codegen.fields import Duration, Expression, Identifier, Nested, Positive, ShellTemplate, Template, Text, TextKind
 from codegen.step import StepBase
 
 HttpMethod = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -268,3 +270,30 @@ def own_fields(step: Leaf) -> dict[str, Any]:
         for name in type(step).model_fields
         if name not in COMMON_KEYS and name in step.model_fields_set
     }
+
+
+def text_kind(model: type[Leaf], key: str, given: Mapping[str, Any]) -> TextKind | None:
+    """How the text of one key is read; a script that no shell reads takes its values as they are."""
+    kind = _text_kinds(model).get(key)
+    if kind == "shell" and given.get("language") == "python":
+        return "template"
+    return kind
+
+
+@cache
+def _text_kinds(model: type[Leaf]) -> dict[str, TextKind]:
+    kinds = {
+        key: _kind_in(field.metadata) or _kind_within(field.annotation)
+        for key, field in model.model_fields.items()
+        if key not in COMMON_KEYS
+    }
+    return {key: kind for key, kind in kinds.items() if kind}
+
+
+def _kind_in(metadata: Iterable[Any]) -> TextKind | None:
+    return next((part.kind for part in metadata if isinstance(part, Text)), None)
+
+
+def _kind_within(annotation: Any) -> TextKind | None:
+    found = _kind_in(getattr(annotation, "__metadata__", ()))
+    return found or next(filter(None, map(_kind_within, get_args(annotation))), None)

@@ -1,0 +1,55 @@
+"""What all executors share: templates filled in, tries counted, every failure a `StepFailed`."""
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, Concatenate, ParamSpec
+
+from codegen.expressions import ExpressionError, parse_template
+from codegen.leaves import Leaf, text_kind
+from steps.errors import StepFailed
+from steps.scope import Outcome, Scope
+
+P = ParamSpec("P")
+Executor = Callable[Concatenate[Scope, P], Awaitable[Outcome]]
+
+
+def executor(model: type[Leaf]) -> Callable[[Callable[Concatenate[Scope, P], Awaitable[Any]]], Executor[P]]:
+    """Make a plain function the executor of a step type.
+
+    The function's arguments are the type's own keys. It is called with values: templates are filled in
+    as the type's fields say, shell text with quoting. Whatever it raises reaches the caller as `StepFailed`.
+    """
+
+    def decorate(function: Callable[Concatenate[Scope, P], Awaitable[Any]]) -> Executor[P]:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        async def run(scope: Scope, /, *args: P.args, **kwargs: P.kwargs) -> Outcome:
+            scope.attempts += 1
+            given = signature.bind(scope, *args, **kwargs).arguments
+            scope_name = next(iter(signature.parameters))
+            del given[scope_name]
+            try:
+                values = {key: _filled(model, key, given, scope) for key in given}
+                result = await function(scope, **values)
+            except StepFailed:
+                raise
+            except Exception as error:
+                raise StepFailed(f"{type(error).__name__}: {error}") from error
+            return result if isinstance(result, Outcome) else Outcome(result)
+
+        return run
+
+    return decorate
+
+
+def _filled(model: type[Leaf], key: str, given: dict[str, Any], scope: Scope) -> Any:
+    kind = text_kind(model, key, given)
+    value = given[key]
+    if kind == "shell" and isinstance(value, str):
+        try:
+            return parse_template(value).render_shell(scope.names())
+        except ExpressionError as error:
+            raise StepFailed(str(error)) from error
+    return scope.render(value) if kind in ("template", "shell") else value

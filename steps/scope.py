@@ -1,0 +1,104 @@
+"""What a step sees while it runs, and what it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from codegen.expressions import ExpressionError, parse_expression, render_nested
+from codegen.result import StepError, StepRecord
+from steps.errors import StepFailed
+from steps.events import Event, Listener, Stream, ignore
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one try of a step gave: its result, and the outputs computed from it."""
+
+    result: Any = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is the same for all steps of one run."""
+
+    run_id: str
+    name: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    targets: tuple[str, ...] = ()
+    steps: dict[str, StepRecord] = field(default_factory=dict)
+    listener: Listener = ignore
+
+
+@dataclass(slots=True)
+class Scope:
+    """The names that one execution of one step sees, and its way to tell what it does.
+
+    `target`, `item` and `index` belong to the execution; `attempts` counts its tries so far.
+    """
+
+    surroundings: Surroundings
+    step: str
+    target: str | None = None
+    item: Any = None
+    index: int | None = None
+    error: StepError | None = None
+    attempts: int = 0
+
+    @property
+    def key(self) -> str:
+        """An idempotency key: the same for every try of the same step of the same run."""
+        place = "" if self.index is None else f".{self.index}"
+        return f"{self.surroundings.run_id}.{self.step}{place}"
+
+    @property
+    def label(self) -> str:
+        """How people name this execution: `usage`, `usage on web-1` or `usage [2]`."""
+        return Event("started", self.step, self.index, self.target).label
+
+    def names(self, **more: Any) -> dict[str, Any]:
+        """The names that expressions and templates may use."""
+        around = self.surroundings
+        names = {
+            "params": around.params,
+            "targets": around.targets,
+            "steps": around.steps,
+            "name": around.name,
+            "run": {"id": around.run_id},
+            "error": self.error,
+            "target": self.target or "localhost",
+        }
+        if self.index is not None:
+            names |= {"item": self.item, "index": self.index}
+        return names | more
+
+    def evaluate(self, expression: str, **more: Any) -> Any:
+        """The value of a bare expression; StepFailed says what is wrong with it."""
+        try:
+            return parse_expression(expression).evaluate(self.names(**more))
+        except ExpressionError as error:
+            raise StepFailed(str(error)) from error
+
+    def render(self, value: Any, **more: Any) -> Any:
+        """A template, or data with templates in it, filled in."""
+        try:
+            return render_nested(value, self.names(**more))
+        except ExpressionError as error:
+            raise StepFailed(str(error)) from error
+
+    def outputs(self, outcome: Outcome, templates: Mapping[str, str]) -> Outcome:
+        """The outcome with outputs computed from its result."""
+        computed = {key: self.render(text, result=outcome.result) for key, text in templates.items()}
+        return Outcome(outcome.result, {**outcome.outputs, **computed})
+
+    def line(self, text: str, stream: Stream = "log") -> None:
+        """Tell a line of output as it comes."""
+        self.tell("line", text=text, stream=stream)
+
+    def tell(self, kind: Any, *, text: str = "", stream: Stream = "log", status: str = "") -> None:
+        """Tell what this execution does."""
+        self.surroundings.listener(
+            Event(kind, self.step, self.index, self.target, text=text, stream=stream, status=status)
+        )
