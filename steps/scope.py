@@ -32,20 +32,32 @@ class Surroundings:
     listener: Listener = ignore
 
 
-@dataclass(slots=True)
 class Scope:
     """The names that one execution of one step sees, and its way to tell what it does.
 
     `target`, `item` and `index` belong to the execution; `attempts` counts its tries so far.
     """
 
-    surroundings: Surroundings
-    step: str
-    target: str | None = None
-    item: Any = None
-    index: int | None = None
-    error: StepError | None = None
-    attempts: int = 0
+    # A plain class on purpose: Prefect walks through every dataclass and model among a task's arguments.
+    __slots__ = ("attempts", "error", "index", "item", "step", "surroundings", "target")
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        step: str,
+        *,
+        target: str | None = None,
+        item: Any = None,
+        index: int | None = None,
+        error: StepError | None = None,
+    ) -> None:
+        self.surroundings = surroundings
+        self.step = step
+        self.target = target
+        self.item = item
+        self.index = index
+        self.error = error
+        self.attempts = 0
 
     @property
     def key(self) -> str:
