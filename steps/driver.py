@@ -29,6 +29,7 @@ class Driver:
         self._error = error
         self._running: dict[asyncio.Task[None], str] = {}
         self._cancelled = False
+        self._stops: set[str] = set()
 
     async def run(self) -> Verdict:
         """Run to the end; the records are in the surroundings' `steps`."""
@@ -88,12 +89,12 @@ class Driver:
 
     def _finish(self, work: Work, status: StepStatus) -> None:
         self._apply(self._conductor.end(work.id, status))  # type: ignore[arg-type]
-        if work.type == "stop" and status == "succeeded":
+        if work.id in self._stops:
             self._apply(self._conductor.stop("succeeded"))
 
     def _open(self, work: Work) -> None:
         holds = work.when is None or bool(self._scope(work).evaluate(work.when))
-        if work.type == "condition":
+        if work.chooses:
             self._apply(self._conductor.open(work.id, "then" if holds else "else"))
         elif holds:
             self._apply(self._conductor.open(work.id))
@@ -138,6 +139,8 @@ class Driver:
                 raise
         else:
             record = ended(scope, "succeeded", begun, outcome)
+            if outcome.stops:
+                self._stops.add(work.id)
         scope.tell("ended", status=record.status, text=record.error.message if record.error else "")
         return record
 

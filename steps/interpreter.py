@@ -35,12 +35,12 @@ def _works(steps: tuple[Step, ...]) -> Iterator[Work]:
 def _work(step: Step, node: Node) -> Work:
     return Work(
         node=node,
-        type=step.type,
         when=step.when,
         on=step.on,
         for_each=step.for_each,
         max_parallel=step.max_parallel,
         perform=_performer(step) if isinstance(step, Leaf) else None,
+        chooses=isinstance(step, Condition),
     )
 
 

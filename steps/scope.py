@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codegen.expressions import ExpressionError, parse_expression, render_nested
@@ -14,10 +14,11 @@ from steps.events import Event, Listener, Stream, ignore
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one try of a step gave: its result, and the outputs computed from it."""
+    """What one try of a step gave: its result, the outputs computed from it, and whether it ends the run."""
 
     result: Any = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    stops: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Scope:
     def outputs(self, outcome: Outcome, templates: Mapping[str, str]) -> Outcome:
         """The outcome with outputs computed from its result."""
         computed = {key: self.render(text, result=outcome.result) for key, text in templates.items()}
-        return Outcome(outcome.result, {**outcome.outputs, **computed})
+        return replace(outcome, outputs={**outcome.outputs, **computed})
 
     def line(self, text: str, stream: Stream = "log") -> None:
         """Tell a line of output as it comes."""

@@ -17,16 +17,16 @@ class Work:
     """One step: its place in the order, and how to do it.
 
     `on` and `for_each` say over what it fans out; `perform` does one execution, all tries included.
-    A group has no `perform`; a `condition` opens the branch that `when` chooses.
+    A group has no `perform`; one that `chooses` opens its branch `then` or `else`, as `when` says.
     """
 
     node: Node
-    type: str
     when: str | None = None
     on: str | None = None
     for_each: str | Sequence[Any] | None = None
     max_parallel: int | None = None
     perform: Perform | None = None
+    chooses: bool = False
 
     @property
     def id(self) -> str:
