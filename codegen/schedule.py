@@ -113,7 +113,7 @@ class Conductor:
         taken = [child for child in place.children if self._places[child].node.branch == branch]
         others = [child for child in place.children if self._places[child].node.branch != branch]
         changes = self._settle([(child, "skipped") for child in others])
-        return changes + self._release(taken) if taken else changes + self._finish_group(place)
+        return changes + (self._release(taken) if taken else self._settle_all(self._finish_group(place)))
 
     def end(self, step: str, status: Outcome) -> list[Change]:
         """A ready step ended."""
@@ -204,7 +204,9 @@ class Conductor:
         return [Change(place.node.id, self._verdict(place.children))]
 
     def _verdict(self, steps: Iterable[str]) -> Outcome:
-        statuses = {place.status for place in map(self._places.__getitem__, steps) if not self._excused(place)}
+        statuses = {
+            place.status for place in map(self._places.__getitem__, steps) if not self._excused(place)
+        }
         if statuses & {"failed", "blocked", "lost"}:
             return "failed"
         return "cancelled" if "cancelled" in statuses else "succeeded"

@@ -1,0 +1,77 @@
+"""A step of a generated flow as a Prefect task run, and the edges between task runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+from prefect import Task, allow_failure
+from prefect.states import State
+
+from codegen.schedule import Node
+from steps.errors import StepFailed
+from steps.scope import Outcome, Scope
+from steps.work import Perform
+
+# The graph of a fan-in of thousands is unreadable, and every edge costs a visit per task run.
+MOST_EDGES = 100
+
+
+class Edges:
+    """Which task runs a step comes after, for the graph in Prefect's UI.
+
+    A group stands for the task runs of its last steps, a step that did not run for those before it.
+    """
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, Node] = {}
+        self._children: dict[str | None, list[str]] = {}
+        self._states: dict[str, list[State[Any]]] = {}
+        self._known: dict[str, list[State[Any]]] = {}
+
+    def add(self, node: Node) -> None:
+        """A step of the flow."""
+        self._nodes[node.id] = node
+        self._children.setdefault(node.parent, []).append(node.id)
+
+    def ran(self, step: str, state: State[Any]) -> None:
+        """A task run of the step ended in this state."""
+        self._states.setdefault(step, []).append(state)
+
+    def before(self, step: str) -> list[State[Any]]:
+        """The ends of the task runs that this step comes after."""
+        if step not in self._known:
+            node = self._nodes[step]
+            found: Iterable[State[Any]] = (state for id in node.after for state in self._ends(id))
+            if not node.after and node.parent is not None:
+                found = self.before(node.parent)
+            self._known[step] = list(islice(found, MOST_EDGES))
+        return self._known[step]
+
+    def _ends(self, step: str) -> list[State[Any]]:
+        if step in self._states:
+            return self._states[step]
+        children = self._children.get(step, [])
+        inner = {id for child in children for id in self._nodes[child].after}
+        last = [state for child in children if child not in inner for state in self._ends(child)]
+        return last or self.before(step)
+
+
+def performer(step: Task[..., Any], id: str, edges: Edges) -> Perform:
+    """How the driver runs a step: as a task run, whose retries are Prefect's."""
+
+    async def perform(scope: Scope) -> Outcome:
+        waits = [allow_failure(state) for state in edges.before(id)]
+        state: State[Any] = await step(scope, return_state=True, wait_for=waits)
+        edges.ran(id, state)
+        outcome = await state.aresult(raise_on_failure=False)
+        if isinstance(outcome, Outcome):
+            return outcome
+        if isinstance(outcome, StepFailed):
+            raise outcome
+        if isinstance(outcome, BaseException):
+            raise StepFailed(f"{type(outcome).__name__}: {outcome}") from outcome
+        raise StepFailed(f"the task {id!r} returned {type(outcome).__name__}; a step returns an Outcome")
+
+    return perform

@@ -1,0 +1,77 @@
+"""One routed run as its parts share it: its id, who listens, and how it is cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from codegen.result import Report
+from steps.events import Event, Listener, ignore
+
+
+@dataclass(slots=True)
+class Session:
+    """Lives as long as one run of the router, or one run of a generated flow by itself."""
+
+    run_id: str
+    listener: Listener = ignore
+    report: Report | None = None
+    cancelled: bool = False
+    _cancels: list[Callable[[], None]] = field(default_factory=list)
+
+    def tell(self, event: Event) -> None:
+        """Pass an event on to whoever listens."""
+        self.listener(event)
+
+    def cancel(self) -> None:
+        """Ask all work of the run to end."""
+        self.cancelled = True
+        for cancel in self._cancels:
+            cancel()
+
+    @contextmanager
+    def cancels(self, cancel: Callable[[], None]) -> Iterator[None]:
+        """Call `cancel` when the run is cancelled while the block runs."""
+        self._cancels.append(cancel)
+        if self.cancelled:
+            cancel()
+        try:
+            yield
+        finally:
+            self._cancels.remove(cancel)
+
+
+_current: ContextVar[Session | None] = ContextVar("opsconductor_session", default=None)
+_listener: ContextVar[Listener] = ContextVar("opsconductor_listener", default=ignore)
+
+
+def current() -> Session | None:
+    """The session this code runs in."""
+    return _current.get()
+
+
+@contextmanager
+def entered(session: Session) -> Iterator[Session]:
+    """Make a session the current one."""
+    token = _current.set(session)
+    try:
+        yield session
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Sessions opened inside the block tell their events to `listener` too."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def opened(run_id: str) -> Session:
+    """A new session that tells its events to the surrounding listener."""
+    return Session(run_id, _listener.get())
