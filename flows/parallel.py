@@ -31,6 +31,7 @@ from codegen.step import RunIf
 from flows.guard import guarded
 from flows.prefect_steps import Edges, performer
 from flows.session import Session, current, entered, opened
+from flows.stopped import cancellation
 from flows.telling import listener_for
 from steps.scope import Surroundings
 from steps.work import Work
@@ -237,18 +238,6 @@ class Run:
             yield
         finally:
             self._position = outer
-
-
-def cancellation(report: Report) -> str:
-    """What a cancel stopped, in one sentence."""
-    stopped = [
-        id for id, record in report.steps.items() if record.status == "cancelled" and record.started_at
-    ]
-    waiting = [
-        id for id, record in report.steps.items() if record.status == "cancelled" and not record.started_at
-    ]
-    ended = f"stopped {', '.join(stopped)}" if stopped else "nothing was running"
-    return f"Cancelled: {ended}; {len(waiting)} steps did not start"
 
 
 def _name_of(step: AnyTask | Block | str) -> str:

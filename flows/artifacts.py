@@ -1,0 +1,26 @@
+"""What a run shows in Prefect beside its tasks: the decision and the generated source."""
+
+from uuid import UUID
+
+from prefect import get_client
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+
+from codegen.decision import Decision
+from codegen.explain import factor_rows, markdown
+
+
+async def show_decision(decision: Decision, run_id: UUID, tags: set[str]) -> None:
+    """The decision as a table artifact and as tags of the run."""
+    await acreate_table_artifact(table=factor_rows(decision), key="decision", description=markdown(decision))
+    async with get_client() as client:
+        marks = {f"engine:{decision.engine}", f"level:{decision.level}"}
+        await client.update_flow_run(run_id, tags=sorted(tags | marks))
+
+
+async def show_source(source: str, name: str) -> None:
+    """The generated Python of a subflow, which Prefect's UI doesn't show by itself."""
+    await acreate_markdown_artifact(
+        markdown=f"```python\n{source}\n```\n",
+        key="generated-flow",
+        description=f"The flow generated from {name}",
+    )

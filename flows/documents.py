@@ -1,0 +1,52 @@
+"""Where the router finds a workflow: inline, or by name in a folder of documents."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from codegen.document import load, load_file, parse
+from codegen.errors import DocumentError, Problem
+from codegen.workflow import Workflow
+
+SUFFIXES = (".yaml", ".yml", ".json")
+_NAME = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)*")
+
+
+def folders() -> tuple[Path, ...]:
+    """The folders of documents: OPSCONDUCTOR_WORKFLOWS (a path list), else `workflows` and `examples` here."""
+    configured = os.environ.get("OPSCONDUCTOR_WORKFLOWS") or os.pathsep.join(("workflows", "examples"))
+    return tuple(Path(folder).expanduser() for folder in configured.split(os.pathsep) if folder)
+
+
+def understood(workflow: str | Mapping[str, Any], where: Iterable[Path] | None = None) -> Workflow:
+    """The document that a run names: data, YAML or JSON text, or a name such as `disk_check`."""
+    if not isinstance(workflow, str):
+        return parse(workflow)
+    if "\n" in workflow or workflow.lstrip().startswith("{"):
+        return load(workflow)
+    return load_file(_found(workflow.strip(), tuple(folders() if where is None else where)))
+
+
+def _found(name: str, where: tuple[Path, ...]) -> Path:
+    if _NAME.fullmatch(name) and ".." not in name:
+        names = [name] if name.endswith(SUFFIXES) else [name + suffix for suffix in SUFFIXES]
+        for path in (folder / candidate for folder in where for candidate in names):
+            if path.is_file():
+                return path
+    raise DocumentError(
+        [
+            Problem(
+                "workflow",
+                f"no document is named {name!r:.200} in {', '.join(map(str, where))}",
+                f"known: {', '.join(known(where)) or 'none'}; or give the document itself, "
+                "or set OPSCONDUCTOR_WORKFLOWS to its folder",
+            )
+        ]
+    )
+
+
+def known(where: Iterable[Path]) -> list[str]:
+    """The names of the documents in some folders."""
+    return sorted({path.stem for folder in where for path in folder.glob("*") if path.suffix in SUFFIXES})

@@ -1,0 +1,62 @@
+"""Runs a routed workflow on the engine that was chosen."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from celery_bridge.submit import run_on_celery
+from codegen.document import canonical
+from codegen.render import flow_arguments
+from codegen.result import EngineName, Report
+from codegen.workflow import Workflow
+from flows.artifacts import show_source
+from flows.configuration import bridge_settings, registry
+from flows.session import Session
+
+
+class RunLost(Exception):
+    """The engine ended without a report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A workflow with everything that a run of it needs."""
+
+    workflow: Workflow
+    values: Mapping[str, Any]
+    targets: tuple[str, ...]
+    session: Session
+
+
+async def by_prefect(job: Job) -> Report:
+    """Generate the flow, or take it from the registry, and run it as a subflow."""
+    entry = await asyncio.to_thread(registry().get_or_create, job.workflow)
+    flow = await asyncio.to_thread(registry().load, entry)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(show_source(entry.source, job.workflow.name))
+        arguments = flow_arguments(job.workflow, job.values, job.targets)
+        state = await flow(**arguments, return_state=True)
+    if job.session.report is None:
+        raise RunLost(f"the generated flow ended without a report: {state.name}: {state.message}")
+    return job.session.report
+
+
+async def by_celery(job: Job) -> Report:
+    """Submit the document to Celery and follow it."""
+    settings = await bridge_settings()
+    work = asyncio.create_task(
+        run_on_celery(
+            canonical(job.workflow),
+            dict(job.values),
+            list(job.targets),
+            run_id=job.session.run_id,
+            settings=settings,
+            listener=job.session.tell,
+        )
+    )
+    with job.session.cancels(lambda: bool(work.cancel())):
+        return await work
+
+
+ENGINES: dict[EngineName, Callable[[Job], Awaitable[Report]]] = {"prefect": by_prefect, "celery": by_celery}
