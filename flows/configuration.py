@@ -1,4 +1,4 @@
-"""What the router is configured with: the environment first, then blocks in Prefect, then the embedded parts."""
+"""The router's configuration: the environment first, then blocks in Prefect, then the embedded parts."""
 
 import os
 from typing import TypeVar

@@ -15,7 +15,7 @@ _NAME = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)*")
 
 
 def folders() -> tuple[Path, ...]:
-    """The folders of documents: OPSCONDUCTOR_WORKFLOWS (a path list), else `workflows` and `examples` here."""
+    """The folders of documents: OPSCONDUCTOR_WORKFLOWS (a path list), else `workflows` and `examples`."""
     configured = os.environ.get("OPSCONDUCTOR_WORKFLOWS") or os.pathsep.join(("workflows", "examples"))
     return tuple(Path(folder).expanduser() for folder in configured.split(os.pathsep) if folder)
 

@@ -14,9 +14,7 @@ from flows.routing import routed, run_name
 async def route_workflow(
     workflow: Annotated[
         str | dict[str, Any],
-        Field(
-            description="The name of a document (disk_check), or the document itself as YAML, JSON or an object."
-        ),
+        Field(description="A document's name (disk_check), or the document itself: YAML, JSON or an object."),
     ],
     parameters: Annotated[
         dict[str, Any] | None, Field(description="Values for the document's parameters.")

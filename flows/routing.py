@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
-from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
@@ -66,10 +66,7 @@ async def routed(
 
 async def _carried_out(decision: Decision, job: Job) -> Report:
     """The work itself; the decision is shown meanwhile, so that showing it costs no time."""
-    context = FlowRunContext.get()
-    assert context is not None
-    assert context.flow_run is not None
-    showing = asyncio.create_task(show_decision(decision, context.flow_run.id, set(context.flow_run.tags)))
+    showing = asyncio.create_task(show_decision(decision, UUID(job.session.run_id), set(flow_run.tags)))
     try:
         return await ENGINES[decision.engine](job)
     finally:
