@@ -1,0 +1,76 @@
+"""What the environment says about the installation."""
+
+import os
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from control.home import InstallationError
+from control.masking import masked
+
+_REDIS = ("redis", "rediss", "redis+socket", "sentinel")
+_BROKERS = (*_REDIS, "amqp", "amqps", "pyamqp")
+
+
+class BadSetting(InstallationError):
+    """An environment variable holds something that can't be used."""
+
+    def __init__(self, name: str, value: str, cure: str) -> None:
+        self.name = name
+        super().__init__(f"{name} is {masked(value)!r}: {cure}.")
+
+
+class Options(BaseModel):
+    """What the user brings along; whatever is None is run by us."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    port: int | None = None
+    """Where our own Prefect server is to listen."""
+    broker_url: str | None = Field(default=None, repr=False)
+    result_backend: str | None = Field(default=None, repr=False)
+    prefect_api_url: str | None = None
+    prefect_ui_url: str | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Options":
+        """Read the variables; empty means not set. Raises BadSetting."""
+        given = os.environ if environment is None else environment
+        return cls(
+            port=_port(_text(given, "OPSCONDUCTOR_PORT")),
+            broker_url=_url(given, "OPSCONDUCTOR_BROKER_URL", _BROKERS),
+            result_backend=_url(given, "OPSCONDUCTOR_RESULT_BACKEND", _REDIS),
+            prefect_api_url=_url(given, "PREFECT_API_URL", ("http", "https")),
+            prefect_ui_url=_text(given, "PREFECT_UI_URL"),
+        )
+
+    @property
+    def results_url(self) -> str | None:
+        """Where results are kept: a Redis that is the user's broker keeps them too; None: ours does."""
+        broker_keeps_them = self.broker_url is not None and urlsplit(self.broker_url).scheme in _REDIS
+        return self.result_backend or (self.broker_url if broker_keeps_them else None)
+
+
+def _text(given: Mapping[str, str], name: str) -> str | None:
+    return given.get(name, "").strip() or None
+
+
+def _port(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 65535:
+        raise BadSetting("OPSCONDUCTOR_PORT", text, "set it to a number from 1 to 65535, or leave it out")
+    return int(text)
+
+
+def _url(given: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:
+    text = _text(given, name)
+    if text is not None and text.partition("://")[0].lower() not in schemes:
+        raise BadSetting(name, text, f"set it to a URL that begins with {_either(schemes)}, or leave it out")
+    return text
+
+
+def _either(schemes: tuple[str, ...]) -> str:
+    *others, last = (f"{scheme}://" for scheme in schemes)
+    return f"{', '.join(others)} or {last}"

@@ -1,0 +1,194 @@
+"""The real installation: which services run, with which commands and settings."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from control import ports
+from control.health import HttpAnswers, ReadyFile, RedisAnswers
+from control.home import Home, Installation
+from control.options import Options
+from control.plan import Plan, Service
+from control.reach import require_broker, require_prefect
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+# One server, one SQLite file, one machine. Whatever the user's environment says about these wins.
+_SERVER_SETTINGS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # Measured: 115-140 task runs recorded a second instead of 37-46.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    # A writer waits for SQLite's lock that long; the default of 10 s turned bursts into "database is locked".
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "30",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+}
+_CLIENT_SETTINGS = {
+    # Outlasts a restart of the server.
+    "PREFECT_CLIENT_MAX_RETRIES": "10",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+    # The services don't run in a folder whose pyproject.toml could say so.
+    "PREFECT_TASKS_DEFAULT_NO_CACHE": "true",
+}
+
+
+def plan(home: Home, options: Options) -> Plan:
+    """The services to run and where they will be reached.
+
+    Raises PortTaken, and Unreachable when a server of the user's own doesn't answer.
+    """
+    installation = _installation(home, options)
+    environment = _client_environment(home, installation)
+    own_broker = (_broker(home),) if installation.broker_embedded else ()
+    own_prefect = (_prefect(home, installation),) if installation.prefect_embedded else ()
+    others = (_worker(home, environment), _router(home, environment))
+    names = {service.name for service in (*own_broker, *own_prefect)}
+    return Plan(
+        installation=installation,
+        services=(*own_broker, *own_prefect, *(_without_absent(service, names) for service in others)),
+    )
+
+
+def python_environment() -> dict[str, str]:
+    """Our environment, in which a Python child finds these packages and reaches loopback without a proxy."""
+    environment = dict(os.environ)
+    paths = [str(_ROOT), *filter(None, [environment.get("PYTHONPATH")])]
+    # Installed packages are found anyway.
+    if _ROOT.name != "site-packages":
+        environment["PYTHONPATH"] = os.pathsep.join(paths)
+    direct = [
+        *filter(None, [environment.get("NO_PROXY") or environment.get("no_proxy")]),
+        "127.0.0.1",
+        "localhost",
+    ]
+    environment["NO_PROXY"] = environment["no_proxy"] = ",".join(direct)
+    return environment | {"PYTHONUNBUFFERED": "1"}
+
+
+def broker_url(home: Home) -> str:
+    """Where our own broker is reached; the same across restarts as long as its port is free."""
+    port = ports.kept(home, home.broker / "port")
+    return f"redis://:{home.secret(home.broker / 'password')}@{ports.HOST}:{port}/0"
+
+
+def _installation(home: Home, options: Options) -> Installation:
+    _require_own_servers(options)
+    broker, results = options.broker_url, options.results_url
+    embedded = broker is None or results is None
+    ours = broker_url(home) if embedded else ""
+    api_url = options.prefect_api_url or f"http://{ports.HOST}:{_prefect_port(options)}/api"
+    return Installation(
+        prefect_api_url=api_url,
+        prefect_ui_url=options.prefect_ui_url or api_url.rstrip("/").removesuffix("/api"),
+        prefect_embedded=options.prefect_api_url is None,
+        broker_url=broker or ours,
+        result_backend=results or ours,
+        broker_embedded=embedded,
+    )
+
+
+def _require_own_servers(options: Options) -> None:
+    if options.broker_url is not None:
+        require_broker(options.broker_url)
+    if options.result_backend is not None:
+        require_broker(options.result_backend, "OPSCONDUCTOR_RESULT_BACKEND")
+    if options.prefect_api_url is not None:
+        require_prefect(options.prefect_api_url)
+
+
+def _prefect_port(options: Options) -> int:
+    return ports.first_free() if options.port is None else ports.required(options.port)
+
+
+def _client_environment(home: Home, installation: Installation) -> dict[str, str]:
+    environment = _CLIENT_SETTINGS | python_environment() | installation.environment()
+    environment["OPSCONDUCTOR_HOME"] = str(home.path)
+    return _away_from_profiles(environment, home) if installation.prefect_embedded else environment
+
+
+def _away_from_profiles(environment: dict[str, str], home: Home) -> dict[str, str]:
+    """A profile of the user's may name another server or its key."""
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if name not in ("PREFECT_PROFILE", "PREFECT_API_KEY")
+    }
+    return kept | {"PREFECT_HOME": str(home.prefect)}
+
+
+def _without_absent(service: Service, present: set[str]) -> Service:
+    return service.model_copy(update={"after": tuple(name for name in service.after if name in present)})
+
+
+def _python(*arguments: str) -> tuple[str, ...]:
+    # -P: the working directory, where workflows leave files, must not be imported from.
+    return (sys.executable, "-P", *arguments)
+
+
+def _port_of(url: str) -> int:
+    return urlsplit(url).port or 0
+
+
+def _broker(home: Home) -> Service:
+    url = broker_url(home)
+    port = _port_of(url)
+    return Service(
+        name="broker",
+        command=_python("-m", "celery_bridge.embedded", "--dir", str(home.broker), "--port", str(port)),
+        environment=python_environment(),
+        health=RedisAnswers(url=url),
+        port=port,
+        url=url,
+    )
+
+
+def _prefect(home: Home, installation: Installation) -> Service:
+    api_url = installation.prefect_api_url
+    port = _port_of(api_url)
+    settings = {
+        "PREFECT_SERVER_API_HOST": ports.HOST,
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_API_URL": api_url,
+    }
+    environment = _SERVER_SETTINGS | _away_from_profiles(python_environment(), home) | settings
+    return Service(
+        name="prefect",
+        command=_python("-m", "prefect", "server", "start", "--host", ports.HOST, "--port", str(port)),
+        environment=environment,
+        health=HttpAnswers(url=f"{api_url}/health"),
+        port=port,
+        url=installation.prefect_ui_url,
+        start_timeout=120,
+    )
+
+
+def _worker(home: Home, environment: dict[str, str]) -> Service:
+    ready = home.ready / "worker"
+    pool = ("--pool=prefork", "--concurrency=4", "--hostname=opsconductor@%h", "--loglevel=INFO")
+    revoked = f"--statedb={home.worker / 'revoked'}"
+    return Service(
+        name="worker",
+        command=_python("-m", "celery", "-A", "celery_bridge.worker", "worker", *pool, revoked),
+        environment=environment | {"OPSCONDUCTOR_READY_FILE": str(ready)},
+        health=ReadyFile(path=ready),
+        after=("broker",),
+        # On SIGTERM it would wait for its tasks without end; on SIGQUIT it does for its soft shutdown's 10 s.
+        stop_signal=signal.SIGQUIT,
+        grace=20,
+    )
+
+
+def _router(home: Home, environment: dict[str, str]) -> Service:
+    ready = home.ready / "router"
+    return Service(
+        name="router",
+        command=_python("-m", "flows.serve"),
+        environment=environment | {"OPSCONDUCTOR_READY_FILE": str(ready)},
+        health=ReadyFile(path=ready),
+        after=("broker", "prefect"),
+        start_timeout=120,
+        grace=15,
+    )
