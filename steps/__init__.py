@@ -1,0 +1,29 @@
+"""What one step does: functions whose arguments are the step's own keys."""
+
+from steps.call import python
+from steps.command import command
+from steps.ending import fail, stop
+from steps.errors import StepFailed
+from steps.notification import notification
+from steps.scope import Outcome, Scope
+from steps.script import script
+from steps.validation import validation
+from steps.values import set_values
+from steps.waiting import wait
+from steps.web import http
+
+__all__ = [
+    "Outcome",
+    "Scope",
+    "StepFailed",
+    "command",
+    "fail",
+    "http",
+    "notification",
+    "python",
+    "script",
+    "set_values",
+    "stop",
+    "validation",
+    "wait",
+]

@@ -1,7 +1,7 @@
 """The errors of the steps.
 
-    StepFailed            the step did what it could and failed; `result` holds what it had
-    └── StepTimedOut      it took longer than its timeout and was killed
+StepFailed            the step did what it could and failed; `result` holds what it had
+└── StepTimedOut      it took longer than its timeout and was killed
 """
 
 from typing import Any

@@ -10,7 +10,11 @@ from steps.scope import Outcome, Scope
 
 
 def ended(
-    scope: Scope, status: StepStatus, begun: datetime, outcome: Outcome | None = None, message: str | None = None
+    scope: Scope,
+    status: StepStatus,
+    begun: datetime,
+    outcome: Outcome | None = None,
+    message: str | None = None,
 ) -> StepRecord:
     """The record of one execution."""
     error = None

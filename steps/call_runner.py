@@ -1,0 +1,70 @@
+"""The child process of a `python` step: calls one function. Knows nothing but the standard library.
+
+    python -P call_runner.py FOLDER
+
+FOLDER holds `request.json`, `{"call": "package.module:function", "args": {...}}`, and gets
+`answer.json`: `{"value": ...}` or `{"error": "..."}`. What the function prints goes where prints go.
+"""
+
+import asyncio
+import importlib
+import inspect
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def main(folder: str) -> int:
+    """Answer one request. Returns the exit code."""
+    request = json.loads(Path(folder, "request.json").read_text(encoding="utf-8"))
+    sys.path.insert(0, os.getcwd())
+    try:
+        value = called(find(request["call"]), request["args"])
+        answer = {"value": json_value(value, request["call"])}
+    except Exception as error:  # noqa: BLE001 - whatever the function raises is its answer
+        traceback.print_exc()
+        answer = {"error": "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]}
+    sys.stdout.flush()
+    Path(folder, "answer.json").write_text(json.dumps(answer), encoding="utf-8")
+    return 1 if "error" in answer else 0
+
+
+def find(call: str) -> Callable[..., Any]:
+    """The function that `package.module:function` names."""
+    module, _, name = call.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    if not callable(found):
+        raise TypeError(f"{call} is a {type(found).__name__}, not a function")
+    return found  # type: ignore[no-any-return]
+
+
+def called(function: Callable[..., Any], args: dict[str, Any]) -> Any:
+    """What the function returns; coroutine functions are run."""
+    value = function(**args)
+    return asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value
+
+
+async def _awaited(value: Any) -> Any:
+    return await value
+
+
+def json_value(value: Any, call: str) -> Any:
+    """The value, if it is JSON data; TypeError names the type that is none."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(
+            f"{call} returned a {type(value).__name__} that is no JSON data ({error}); "
+            "return texts, numbers, booleans, lists, dicts or None"
+        ) from None
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,115 @@
+"""One output stream of a child process: told line by line as it comes, its end kept."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+KEPT_BYTES = 256 * 1024
+LONGEST_LINE = 64 * 1024
+LINES_AT_ONCE = 10_000
+LINES_A_SECOND = 1_000
+
+
+class Capture:
+    """Takes a stream's bytes; memory stays bounded however much comes.
+
+    `text` is the last 256 KiB, `left_out` how many bytes came before. Of a flood (10,000 lines at once,
+    then 1,000 a second) only a count is told.
+    """
+
+    def __init__(self, tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._tell = tell
+        self._tail = _Tail()
+        self._begun = b""
+        self._cut = False
+        self._allowance = _Allowance(clock)
+        self._untold = 0
+
+    @property
+    def text(self) -> str:
+        """The end of the stream."""
+        return self._tail.data().decode("utf-8", "replace")
+
+    @property
+    def left_out(self) -> int:
+        """How many bytes are not in `text`."""
+        return self._tail.total - len(self._tail.data())
+
+    def feed(self, data: bytes) -> None:
+        """Bytes came."""
+        self._tail.add(data)
+        *lines, begun = (self._begun + data).split(b"\n")
+        if self._cut and lines:
+            lines, self._cut = lines[1:], False
+        allowed = self._allowance.take(len(lines))
+        for line in lines[:allowed]:
+            self._line(line)
+        self._untold += len(lines) - allowed
+        self._begun = b"" if self._cut else self._within_limit(begun)
+
+    def close(self) -> None:
+        """The stream ended."""
+        if self._begun:
+            self._line(self._begun)
+            self._begun = b""
+        self._tell_untold()
+
+    def _within_limit(self, begun: bytes) -> bytes:
+        """What is kept of a line that has not ended: one too long is told now, the rest of it never."""
+        if len(begun) <= LONGEST_LINE:
+            return begun
+        self._line(begun)
+        self._cut = True
+        return b""
+
+    def _line(self, line: bytes) -> None:
+        self._tell_untold()
+        text = line[:LONGEST_LINE].decode("utf-8", "replace").removesuffix("\r")
+        self._tell(f"{text}..." if len(line) > LONGEST_LINE else text)
+
+    def _tell_untold(self) -> None:
+        if self._untold:
+            untold, self._untold = self._untold, 0
+            self._tell(f"({untold} lines left out: too many at once)")
+
+
+class _Tail:
+    """The last bytes of a stream."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+
+    def add(self, data: bytes) -> None:
+        self.total += len(data)
+        self._chunks.append(data)
+        self._size += len(data)
+        while self._size - len(self._chunks[0]) >= KEPT_BYTES:
+            self._size -= len(self._chunks.popleft())
+
+    def data(self) -> bytes:
+        """Begins with a whole character where it was cut."""
+        whole = b"".join(self._chunks)
+        if self.total <= KEPT_BYTES:
+            return whole
+        tail = whole[-KEPT_BYTES:]
+        rest = tail[:3].lstrip(bytes(range(0x80, 0xC0)))
+        return tail[len(tail[:3]) - len(rest) :]
+
+
+class _Allowance:
+    """How many lines may be told now."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._left = float(LINES_AT_ONCE)
+        self._seen = clock()
+
+    def take(self, wanted: int) -> int:
+        now = self._clock()
+        self._left = min(LINES_AT_ONCE, self._left + (now - self._seen) * LINES_A_SECOND)
+        self._seen = now
+        taken = min(wanted, int(self._left))
+        self._left -= taken
+        return taken

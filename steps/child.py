@@ -1,0 +1,132 @@
+"""A child process that ends together with everything it started, also when this process is killed.
+
+The child gets a session of its own, so one signal reaches its whole process group. Inside that group
+waits a guard that reads from a pipe: when our end closes without a word, because we were killed or
+crashed, it kills the group. As a member of the group it also keeps the kernel from giving the group's
+number to a stranger. It costs 1 ms per child and needs no `preexec_fn`, which is unsafe beside threads;
+PDEATHSIG would reach the child alone, and only on Linux.
+A process that leaves the group by itself (`setsid`, a daemon) is beyond reach.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+GRACE = 2.0
+LAST_WORDS = 0.5
+GONE_WITHIN = 5.0
+_GUARDED = (
+    "exec 3<&0 </dev/null; "
+    '( ( trap "" TERM INT HUP; exec >/dev/null 2>&1; read -r _ <&3 || kill -KILL -- -$$ ) & ); '
+    'exec "$@" 3<&-'
+)
+
+Feed = Callable[[bytes], None]
+
+
+async def run_child(
+    arguments: Sequence[str],
+    *,
+    cwd: str | None,
+    env: Mapping[str, str],
+    stdout: Feed,
+    stderr: Feed,
+    timeout: float | None,
+) -> int:
+    """Run to the end and return the exit code, negative for a signal.
+
+    TimeoutError after `timeout` seconds. On timeout and cancellation the whole group gets TERM, and
+    KILL two seconds later. What the child leaves behind in the background lives on, but is not heard.
+    """
+    child = await _start(arguments, cwd, env, _Ears({1: stdout, 2: stderr}))
+    try:
+        async with asyncio.timeout(timeout):
+            await child.ears.exited
+        await child.ended(LAST_WORDS)
+    except BaseException:
+        await child.kill()
+        raise
+    finally:
+        child.close()
+    return child.exit_code
+
+
+class _Ears(asyncio.SubprocessProtocol):
+    """Hears what the child writes and when it ends."""
+
+    def __init__(self, feeds: Mapping[int, Feed]) -> None:
+        loop = asyncio.get_running_loop()
+        self.exited: asyncio.Future[None] = loop.create_future()
+        self.silent: asyncio.Future[None] = loop.create_future()
+        self._feeds = dict(feeds)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._feeds[fd](data)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002
+        del self._feeds[fd]
+        if not self._feeds and not self.silent.done():
+            self.silent.set_result(None)
+
+    def process_exited(self) -> None:
+        if not self.exited.done():
+            self.exited.set_result(None)
+
+
+async def _start(arguments: Sequence[str], cwd: str | None, env: Mapping[str, str], ears: _Ears) -> "_Child":
+    theirs, ours = os.pipe()
+    try:
+        transport, _ = await asyncio.get_running_loop().subprocess_exec(
+            lambda: ears,
+            *("/bin/sh", "-c", _GUARDED, "guard", *arguments),
+            stdin=theirs,
+            cwd=cwd,
+            env=env,
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    return _Child(transport, ears, ours)
+
+
+class _Child:
+    """A running child process."""
+
+    def __init__(self, transport: asyncio.SubprocessTransport, ears: _Ears, guard: int) -> None:
+        self.ears = ears
+        self._transport = transport
+        self._guard = guard
+
+    @property
+    def exit_code(self) -> int:
+        code = self._transport.get_returncode()
+        return -signal.SIGKILL if code is None else code
+
+    async def ended(self, patience: float) -> None:
+        """The child has exited and nobody holds its output open any more, or patience is over."""
+        await asyncio.wait((self.ears.exited, self.ears.silent), timeout=patience)
+
+    async def kill(self) -> None:
+        """End the whole group. Where even this is interrupted, it is killed without grace."""
+        try:
+            self._signal(signal.SIGTERM)
+            await self.ended(GRACE)
+        finally:
+            self._signal(signal.SIGKILL)
+            await asyncio.wait((self.ears.exited,), timeout=GONE_WITHIN)
+
+    def close(self) -> None:
+        """Let the guard go and close the pipes."""
+        with suppress(OSError):  # the guard was killed with its group
+            os.write(self._guard, b"\n")
+        os.close(self._guard)
+        self._transport.close()
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._transport.get_pid(), number)

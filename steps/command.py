@@ -1,0 +1,24 @@
+"""`command`: runs a command."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from codegen.leaves import Command
+from steps.data import plain_text
+from steps.executor import executor
+from steps.process import run_process
+from steps.scope import Scope
+
+
+@executor(Command)
+async def command(
+    scope: Scope,
+    command: str | Sequence[str],
+    *,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+) -> dict[str, Any]:
+    """Run a text with `/bin/sh -c`, or a list of arguments without any shell: `{stdout, stderr, exit_code}`."""
+    arguments = ["/bin/sh", "-c", command] if isinstance(command, str) else [*map(plain_text, command)]
+    return await run_process(scope, arguments, cwd=cwd, env=env, timeout=timeout)

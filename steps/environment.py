@@ -1,0 +1,29 @@
+"""What a child process inherits: our environment, without what is nobody else's business."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from steps.data import plain_text
+from steps.scope import Scope
+
+_OURS = ("OPSCONDUCTOR_",)
+_KEYS = frozenset({"PREFECT_API_KEY", "PREFECT_API_AUTH_STRING"})
+_ADDRESSES_WITH_PASSWORDS = ("BROKER_URL", "RESULT_BACKEND")
+
+
+def environment(scope: Scope, more: Mapping[str, Any] | None) -> dict[str, str]:
+    """The environment of a step's child process.
+
+    `OPSCONDUCTOR_STEP_KEY` is the same for every try of the same step of the same run: an idempotency key.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not _is_ours(name)}
+    given = {name: plain_text(value) for name, value in (more or {}).items()}
+    return {"PYTHONUNBUFFERED": "1", **inherited, "OPSCONDUCTOR_STEP_KEY": scope.key, **given}
+
+
+def _is_ours(name: str) -> bool:
+    upper = name.upper()
+    return (
+        upper.startswith(_OURS) or upper in _KEYS or any(part in upper for part in _ADDRESSES_WITH_PASSWORDS)
+    )

@@ -1,0 +1,28 @@
+"""Which executor does which type of step."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from steps.call import python
+from steps.command import command
+from steps.ending import fail, stop
+from steps.executor import Executor
+from steps.notification import notification
+from steps.script import script
+from steps.validation import validation
+from steps.values import set_values
+from steps.waiting import wait
+from steps.web import http
+
+EXECUTORS: Mapping[str, Executor[...]] = {
+    "command": command,
+    "fail": fail,
+    "http": http,
+    "notification": notification,
+    "python": python,
+    "script": script,
+    "set": set_values,
+    "stop": stop,
+    "validation": validation,
+    "wait": wait,
+}

@@ -1,0 +1,35 @@
+"""`script`: runs a script of several lines."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from codegen.leaves import Script
+from steps.data import plain_text
+from steps.executor import executor
+from steps.process import run_process
+from steps.scope import Scope
+
+Language = Literal["bash", "sh", "python"]
+INTERPRETERS: Mapping[Language, str] = {"bash": "bash", "sh": "/bin/sh", "python": sys.executable}
+
+
+@executor(Script)
+async def script(
+    scope: Scope,
+    script: str,
+    *,
+    language: Language = "bash",
+    args: Sequence[str] | None = None,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+) -> dict[str, Any]:
+    """Run a script from a file that only we can read: `{stdout, stderr, exit_code}`."""
+    with TemporaryDirectory(prefix="opsconductor-") as folder:
+        file = Path(folder, "script")
+        file.write_text(script, encoding="utf-8")
+        arguments = [INTERPRETERS[language], str(file), *map(plain_text, args or ())]
+        return await run_process(scope, arguments, cwd=cwd, env=env, timeout=timeout)

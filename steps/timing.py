@@ -1,0 +1,26 @@
+"""How long a step may take."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from codegen.durations import format_duration
+from steps.errors import StepTimedOut
+
+
+@asynccontextmanager
+async def limited(timeout: float | None) -> AsyncIterator[None]:
+    """End the block after `timeout` seconds with `StepTimedOut`; None sets no limit."""
+    limit = asyncio.timeout(timeout)
+    try:
+        async with limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise timed_out(timeout or 0) from error
+
+
+def timed_out(timeout: float, result: object = None) -> StepTimedOut:
+    """The failure of a step that took longer than its timeout."""
+    return StepTimedOut(f"timed out after {format_duration(timeout)}", result)
