@@ -135,7 +135,7 @@ class Home:
 
     @property
     def lock_file(self) -> Path:
-        """Locked by the supervisor for as long as it lives; holds its pid."""
+        """Locked by the supervisor for as long as it lives; holds its pid and birth."""
         return self.path / "supervisor.lock"
 
     @property
@@ -156,6 +156,7 @@ class Home:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in below:
                 folder.mkdir(mode=0o700, exist_ok=True)
+        # A full disk may still have room for names: more than a block shows it.
         self.write(self.path / ".writable", "This folder can be written.\n" * 200)
         return self
 

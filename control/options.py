@@ -9,7 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from control.home import InstallationError
 from control.masking import masked
 
-_REDIS = ("redis", "rediss", "redis+socket", "sentinel")
+# Names for the same protocol, as kombu knows it.
+_SAME_PROTOCOL = {"valkey": "redis", "valkeys": "rediss", "unix": "redis+socket", "socket": "redis+socket"}
+_REDIS = ("redis", "rediss", "redis+socket", *_SAME_PROTOCOL)
+_EXAMPLES = {
+    "OPSCONDUCTOR_BROKER_URL": "redis://host:6379/0 or amqp://user:password@host//",
+    "OPSCONDUCTOR_RESULT_BACKEND": "redis://host:6379/0",
+    "PREFECT_API_URL": "https://host/api",
+}
 _BROKERS = (*_REDIS, "amqp", "amqps", "pyamqp")
 
 
@@ -48,8 +55,10 @@ class Options(BaseModel):
     @property
     def results_url(self) -> str | None:
         """Where results are kept: a Redis that is the user's broker keeps them too; None: ours does."""
-        broker_keeps_them = self.broker_url is not None and urlsplit(self.broker_url).scheme in _REDIS
-        return self.result_backend or (self.broker_url if broker_keeps_them else None)
+        broker = self.broker_url or ""
+        # Several brokers to fall back on don't hold the same results.
+        broker_keeps_them = _scheme(broker) in _REDIS and ";" not in broker
+        return self.result_backend or (broker if broker_keeps_them else None)
 
 
 def _text(given: Mapping[str, str], name: str) -> str | None:
@@ -66,11 +75,24 @@ def _port(text: str | None) -> int | None:
 
 def _url(given: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:
     text = _text(given, name)
-    if text is not None and text.partition("://")[0].lower() not in schemes:
-        raise BadSetting(name, text, f"set it to a URL that begins with {_either(schemes)}, or leave it out")
-    return text
+    if text is None:
+        return None
+    if not all(_scheme(one) in schemes and _is_sound(one) for one in text.split(";")):
+        raise BadSetting(name, text, f"set it to a URL such as {_EXAMPLES[name]}, or leave it out")
+    return ";".join(_normalized(one.strip()) for one in text.split(";"))
 
 
-def _either(schemes: tuple[str, ...]) -> str:
-    *others, last = (f"{scheme}://" for scheme in schemes)
-    return f"{', '.join(others)} or {last}"
+def _is_sound(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def _scheme(url: str) -> str:
+    return url.partition("://")[0].strip().lower() if "://" in url else ""
+
+
+def _normalized(url: str) -> str:
+    scheme = _scheme(url)
+    return _SAME_PROTOCOL.get(scheme, scheme) + url[len(scheme) :]

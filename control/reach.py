@@ -23,7 +23,16 @@ class Unreachable(InstallationError):
 
 
 def require_broker(url: str, variable: str = "OPSCONDUCTOR_BROKER_URL") -> None:
-    """Raises Unreachable when the broker refuses the connection or the password, or doesn't answer."""
+    """Raises Unreachable when the broker refuses the connection or the password, or doesn't answer.
+
+    Of several, separated by `;`, one will do.
+    """
+    troubles = [_trouble_with_broker(one) for one in url.split(";")]
+    if all(troubles):
+        raise Unreachable("The broker", url, variable, "; ".join(map(str, troubles)))
+
+
+def _trouble_with_broker(url: str) -> str | None:
     from kombu import connection as kombu_connection
     from kombu.exceptions import KombuError
 
@@ -36,9 +45,10 @@ def require_broker(url: str, variable: str = "OPSCONDUCTOR_BROKER_URL") -> None:
         transport = connection.transport
         transport.close_connection(transport.establish_connection())
     except errors as error:
-        raise Unreachable("The broker", url, variable, str(error) or type(error).__name__) from error
+        return str(error) or type(error).__name__
     finally:
         connection.release()
+    return None
 
 
 def require_prefect(api_url: str) -> None:

@@ -15,13 +15,12 @@ from control.reach import require_broker, require_prefect
 
 _ROOT = Path(__file__).resolve().parent.parent
 
-# One server, one SQLite file, one machine. Whatever the user's environment says about these wins.
+# One server, one machine. Whatever the user's environment says about these wins.
 _SERVER_SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # Measured: 115-140 task runs recorded a second instead of 37-46.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
-    # A writer waits for SQLite's lock that long; the default of 10 s turned bursts into "database is locked".
-    "PREFECT_SERVER_DATABASE_TIMEOUT": "30",
+    # Runs older than 90 days go.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }
@@ -168,10 +167,11 @@ def _prefect(home: Home, installation: Installation) -> Service:
 def _worker(home: Home, environment: dict[str, str]) -> Service:
     ready = home.ready / "worker"
     pool = ("--pool=prefork", "--concurrency=4", "--hostname=opsconductor@%h", "--loglevel=INFO")
-    revoked = f"--statedb={home.worker / 'revoked'}"
+    # Greeting other workers takes a second of every start.
+    alone = ("--without-mingle", "--without-gossip", f"--statedb={home.worker / 'revoked'}")
     return Service(
         name="worker",
-        command=_python("-m", "celery", "-A", "celery_bridge.worker", "worker", *pool, revoked),
+        command=_python("-m", "celery", "-A", "celery_bridge.worker", "worker", *pool, *alone),
         environment=environment | {"OPSCONDUCTOR_READY_FILE": str(ready)},
         health=ReadyFile(path=ready),
         after=("broker",),

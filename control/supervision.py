@@ -11,13 +11,13 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
 
 from control.home import Failure, Home, HomeError, Installation, Phase
 from control.locks import take
 from control.logfiles import bound
 from control.part import Part
 from control.plan import Plan
+from control.processes import birth
 
 _HOUSEKEEPING = 2.0
 """Seconds between looks at the size of the logs and at the lock file."""
@@ -118,28 +118,28 @@ def _wake_only(_number: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Take the lock, fork away from the caller, supervise. The caller returns once the lock is held."""
+    """Take the lock, fork away from the caller, supervise. What was called ends once we can be found."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     home = Home(Path(sys.argv[1]))
     plan = Plan.model_validate_json(sys.stdin.buffer.read())
     lock = take(home.lock_file, patience=2)
     if lock is None:
         sys.exit(f"another supervisor runs in {home.path}")
-    child = os.fork()
-    if child:
-        _leave(child, lock)
+    known, told = os.pipe()
+    if os.fork():
+        os.close(told)
+        os._exit(0 if os.read(known, 1) else 1)
+    _write_down_who_we_are(lock)
+    os.write(told, b"1")
+    os.close(told)
+    os.close(known)
     Supervisor(home, plan, lock).run()
 
 
-def _leave(child: int, lock: int) -> NoReturn:
-    """Write down the supervisor's pid for those who want to stop it, and end in its place."""
-    try:
-        os.ftruncate(lock, 0)
-        os.write(lock, f"{child}\n".encode())
-    except OSError as error:
-        os.kill(child, signal.SIGKILL)
-        sys.exit(f"the supervisor's pid can't be written down: {error}")
-    os._exit(0)
+def _write_down_who_we_are(lock: int) -> None:
+    """For those who want to stop us, in the file whose lock says that we live."""
+    os.ftruncate(lock, 0)
+    os.write(lock, f"{os.getpid()} {birth(os.getpid())}\n".encode())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from control import services
-from control.home import Home, Installation, InstallationError, ServiceRecord
+from control.home import Home, HomeError, Installation, InstallationError, ServiceRecord
 from control.logfiles import bound, tail
 from control.masking import masked
 from control.options import Options
@@ -177,19 +177,27 @@ def _stop_everything(home: Home) -> list[str]:
             stop_stranger(record.pid, record.birth, signal.SIGTERM, _GRACE)
     if after is not None:
         stopped = tuple(_as_stopped(record) for record in after.services)
-        home.save(after.model_copy(update={"services": stopped, "phase": "stopped"}))
+        # On a full disk everything is stopped all the same, and old pids are known by their birth.
+        with suppress(HomeError):
+            home.save(after.model_copy(update={"services": stopped, "phase": "stopped"}))
     return [record.name for record in alive]
 
 
 def _stop_supervisor(home: Home) -> None:
-    """Ask it to end; kill it when it doesn't. The lock's holder wrote its pid into the lock file."""
-    pid = int(home.lock_file.read_text())
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    if not wait_for(lambda: not home.supervised(), _STOPPING):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not home.supervised(), 5)
+    """Ask it to end; kill it when it doesn't."""
+    for number, patience in ((signal.SIGTERM, _STOPPING), (signal.SIGKILL, 5.0)):
+        pid, born = _supervisor(home)
+        if is_same(pid, born):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        if wait_for(lambda: not home.supervised(), patience):
+            return
+
+
+def _supervisor(home: Home) -> tuple[int, str]:
+    """The pid and birth that the lock's holder wrote into the lock file."""
+    pid, _, born = home.lock_file.read_text().strip().partition(" ")
+    return (int(pid), born) if pid.isdecimal() else (0, "")
 
 
 def _as_stopped(record: ServiceRecord) -> ServiceRecord:

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from prefect.settings import Settings
 
 from control import services
 from control.home import Home
@@ -91,6 +92,24 @@ def test_nothing_is_started_when_an_own_server_is_away(tmp_path: Path, variable:
     assert not home.supervised()
 
 
+def test_settings_are_known_to_prefect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that Prefect doesn't know would be ignored without a word."""
+    plan = services.plan(Home(tmp_path).create(), Options(port=any_free()))
+    for service in plan.services:
+        for name, value in service.environment.items():
+            monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.server.services.task_run_recorder.batch_size == 100
+    assert settings.server.services.db_vacuum.enabled_vacuum_types >= {"events", "flow_runs"}
+    assert not settings.server.analytics_enabled
+    assert not settings.server.ui.show_promotional_content
+    assert settings.server.api.port == plan.services[1].port
+    assert (settings.client.max_retries, settings.runner.poll_frequency) == (10, 1)
+    assert settings.flows.heartbeat_frequency == 30
+    assert settings.tasks.default_no_cache
+    assert settings.home == tmp_path / "prefect"
+
+
 def test_what_the_user_brings_is_not_started(tmp_path: Path) -> None:
     """An own Prefect server leaves out ours, and nothing waits for it."""
     home = Home(tmp_path).create()
@@ -110,14 +129,14 @@ def test_the_whole_installation_by_default(tmp_path: Path, monkeypatch: pytest.M
     """All four, away from the user's own Prefect profile; services find one another by their environment."""
     monkeypatch.setenv("PREFECT_PROFILE", "work")
     monkeypatch.setenv("PREFECT_API_KEY", "k")
-    monkeypatch.setenv("PREFECT_SERVER_DATABASE_TIMEOUT", "77")
+    monkeypatch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "true")
     home = Home(tmp_path).create()
     port = any_free()
     plan = services.plan(home, Options(port=port))
     by_name = {service.name: service for service in plan.services}
     assert list(by_name) == ["broker", "prefect", "worker", "router"]
     assert by_name["router"].after == ("broker", "prefect")
-    assert by_name["prefect"].environment["PREFECT_SERVER_DATABASE_TIMEOUT"] == "77"
+    assert by_name["prefect"].environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "true"
     for name in ("prefect", "worker", "router"):
         given = by_name[name].environment
         assert given["PREFECT_API_URL"] == f"http://127.0.0.1:{port}/api"

@@ -76,7 +76,7 @@ def pid_of(home: Home, name: str) -> int:
 
 
 def supervisor_pid(home: Home) -> int:
-    return int(home.lock_file.read_text())
+    return int(home.lock_file.read_text().split()[0])
 
 
 def is_dead(pid: int) -> bool:

@@ -179,6 +179,22 @@ def test_options_come_from_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "read", "results"),
+    [
+        ("valkey://h:1/0", "redis://h:1/0", "redis://h:1/0"),
+        ("Valkeys://h:1/0", "rediss://h:1/0", "rediss://h:1/0"),
+        ("unix:///run/x.sock", "redis+socket:///run/x.sock", "redis+socket:///run/x.sock"),
+        ("redis://a;redis://b", "redis://a;redis://b", None),
+        ("AMQP://a//; amqp://b//", "amqp://a//;amqp://b//", None),
+    ],
+)
+def test_brokers_go_by_several_names(given: str, read: str, results: str | None) -> None:
+    """Valkey's schemes are read as Redis'; of several brokers none keeps the results."""
+    options = Options.from_environment({"OPSCONDUCTOR_BROKER_URL": given})
+    assert (options.broker_url, options.results_url) == (read, results)
+
+
+@pytest.mark.parametrize(
     ("name", "value", "shown"),
     [
         ("OPSCONDUCTOR_PORT", "abc", "'abc'"),
@@ -189,7 +205,10 @@ def test_options_come_from_the_environment() -> None:
         ("OPSCONDUCTOR_BROKER_URL", "localhost:6379", "redis://"),
         ("OPSCONDUCTOR_BROKER_URL", "kafka://u:s3cr3t@h", "kafka://u:***@h"),
         ("OPSCONDUCTOR_RESULT_BACKEND", "rpc://", "redis://"),
+        ("OPSCONDUCTOR_BROKER_URL", "redis://u:s3cr3t@host:port/0", "redis://u:***@host:port/0"),
+        ("OPSCONDUCTOR_BROKER_URL", "redis://u:[s3cr3t@host/0", "redis://u:***@host/0"),
         ("PREFECT_API_URL", "ftp://x", "https://"),
+        ("PREFECT_API_URL", "http://x:99999/api", "99999"),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused(name: str, value: str, shown: str) -> None:
