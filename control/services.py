@@ -43,7 +43,7 @@ def plan(home: Home, options: Options) -> Plan:
     environment = _client_environment(home, installation)
     own_broker = (_broker(home),) if installation.broker_embedded else ()
     own_prefect = (_prefect(home, installation),) if installation.prefect_embedded else ()
-    others = (_worker(home, environment), _router(home, environment))
+    others = (_worker(home, environment), _router(home, _routers_environment(environment, options)))
     names = {service.name for service in (*own_broker, *own_prefect)}
     return Plan(
         installation=installation,
@@ -104,8 +104,20 @@ def _prefect_port(options: Options) -> int:
 
 def _client_environment(home: Home, installation: Installation) -> dict[str, str]:
     environment = _CLIENT_SETTINGS | python_environment() | installation.environment()
-    environment["OPSCONDUCTOR_HOME"] = str(home.path)
+    environment |= {"OPSCONDUCTOR_HOME": str(home.path), "OPSCONDUCTOR_WORKFLOWS": _document_folders()}
     return _away_from_profiles(environment, home) if installation.prefect_embedded else environment
+
+
+def _routers_environment(environment: dict[str, str], options: Options) -> dict[str, str]:
+    """Our own broker is found by our home: in the environment it would win over a block of the user's."""
+    ours = () if options.broker_url else ("OPSCONDUCTOR_BROKER_URL", "OPSCONDUCTOR_RESULT_BACKEND")
+    return {name: value for name, value in environment.items() if name not in ours}
+
+
+def _document_folders() -> str:
+    """Where documents are found by name, seen from where we were started: services run in another folder."""
+    named = os.environ.get("OPSCONDUCTOR_WORKFLOWS") or os.pathsep.join(("workflows", "examples"))
+    return os.pathsep.join(str(Path(one).expanduser().absolute()) for one in named.split(os.pathsep) if one)
 
 
 def _away_from_profiles(environment: dict[str, str], home: Home) -> dict[str, str]:

@@ -34,6 +34,7 @@ class Supervisor:
         self._lock = lock
         self._parts = [Part(service, plan.backoff, home, self._save) for service in plan.services]
         self._stop_asked = False
+        self._unsaved = False
         self._wake, self._woken = os.pipe()
 
     def run(self) -> None:
@@ -61,6 +62,8 @@ class Supervisor:
             self._enter("ready")
         for part in self._parts:
             bound(part.record.log)
+        if self._unsaved:
+            self._save()
 
     def _over(self) -> bool:
         return self._stop_asked or self._failure() is not None or not self._owns_its_lock()
@@ -93,9 +96,12 @@ class Supervisor:
         self._installation = self._installation.model_copy(update={"services": records})
         try:
             self._home.save(self._installation)
+            self._unsaved = False
         except HomeError as error:
-            # The services are worth more than their record.
-            log.error("the state can't be saved: %s", error)
+            # The services are worth more than their record, which is tried again.
+            if not self._unsaved:
+                log.error("the state can't be saved: %s", error)
+            self._unsaved = True
 
     def _sleep(self) -> None:
         pauses = [part.pause(self._may_start(part)) for part in self._parts]

@@ -1,5 +1,6 @@
 """Servers of the user's own that don't answer are named at once."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -144,4 +145,10 @@ def test_the_whole_installation_by_default(tmp_path: Path, monkeypatch: pytest.M
         assert not {"PREFECT_PROFILE", "PREFECT_API_KEY"} & set(given)
         assert "127.0.0.1" in given["NO_PROXY"]
     assert by_name["worker"].environment["OPSCONDUCTOR_BROKER_URL"] == plan.installation.broker_url
+    assert "OPSCONDUCTOR_BROKER_URL" not in by_name["router"].environment
+    assert by_name["router"].environment["OPSCONDUCTOR_HOME"] == str(home.path)
+    assert by_name["router"].environment["OPSCONDUCTOR_WORKFLOWS"].split(os.pathsep) == [
+        str(Path.cwd() / "workflows"),
+        str(Path.cwd() / "examples"),
+    ]
     assert plan.installation.broker_url == plan.installation.result_backend
