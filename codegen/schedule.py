@@ -9,16 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from codegen.result import SATISFIED, StepStatus
+from codegen.result import FINAL, SATISFIED, StepStatus
 from codegen.step import RunIf
 from codegen.workflow import Group, Parallel, Step, branches
 
 Outcome = Literal["succeeded", "failed", "skipped", "blocked", "cancelled", "lost"]
-_UNFINISHED_BECOMES: dict[Outcome, Outcome] = {
-    "succeeded": "skipped",
-    "skipped": "skipped",
-    "cancelled": "cancelled",
-}
+# What the steps of a group become that ended without having been opened; of a failed one, blocked.
+_INHERITED: dict[StepStatus, Outcome] = {"skipped": "skipped", "cancelled": "cancelled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class Change:
 def nodes_of(
     steps: Sequence[Step], parent: str | None = None, branch: str | None = None, *, chained: bool = True
 ) -> Iterator[Node]:
-    """The nodes of a step list. Left-out `depends_on` means the sibling before, side by side in `parallel`."""
+    """The nodes of a step list. Without `depends_on` they run in turn, in `parallel` side by side."""
     before: tuple[str, ...] = ()
     for step in steps:
         after = step.depends_on if step.depends_on is not None else (before if chained else ())
@@ -91,47 +88,46 @@ class _Place:
 class Conductor:
     """Follows one list of steps from its beginning to its end.
 
-    Call `begin`, then `open` for each group and `end` for each leaf that was `ready`; each call
-    returns what changes because of it.
+    Call `begin`, then `open` for each group and `end` for each leaf that became `ready`; a group whose
+    own condition refuses it gets `end` instead of `open`. Each call returns what changes because of it.
     """
 
     def __init__(self, nodes: Iterable[Node]) -> None:
         self._places = {node.id: _Place(node) for node in nodes}
         self._top: list[str] = []
-        self._closing: Outcome | None = None
         for place in self._places.values():
             self._connect(place)
 
     def begin(self) -> list[Change]:
         """Release the steps of the top level."""
-        return self._release(self._top)
+        return self._settle(self._release(self._top))
 
     def open(self, group: str, branch: str | None = None) -> list[Change]:
         """A ready group starts: release the children of the branch taken, skip the others."""
         place = self._places[group]
-        place.status, place.opened = "running", True
+        place.opened = True
         taken = [child for child in place.children if self._places[child].node.branch == branch]
         others = [child for child in place.children if self._places[child].node.branch != branch]
-        changes = self._settle([(child, "skipped") for child in others])
-        return changes + (self._release(taken) if taken else self._settle_all(self._finish_group(place)))
+        changes = self._settle(Change(child, "skipped") for child in others)
+        changes += self._settle(self._release(taken))
+        return changes + self._settle(self._finish(place))
 
-    def end(self, step: str, status: Outcome) -> list[Change]:
-        """A ready step ended."""
-        return self._settle([(step, status)])
+    def end(self, step: str, status: StepStatus) -> list[Change]:
+        """A ready step ended. What it changes for others; the step itself is not among them."""
+        place = self._places[step]
+        if place.status != "running" or status not in FINAL:
+            raise ValueError(f"step {step!r} is {place.status}; it can't end as {status}")
+        place.status = status
+        return self._settle(self._consequences(place))
 
-    def stop(self, status: Outcome = "succeeded") -> list[Change]:
-        """Nothing that has not started will start: skipped after success, cancelled after a cancel."""
-        self._closing = _UNFINISHED_BECOMES[status]
+    def stop(self, status: Outcome = "skipped") -> list[Change]:
+        """What has not started ends so, never having run: `skipped`, or `cancelled`."""
         pending = [id for id, place in self._places.items() if place.status == "pending"]
-        return self._settle([(id, self._closing) for id in pending])
+        return self._settle(Change(id, status) for id in pending)
 
     def status(self, step: str) -> StepStatus:
-        """Where a step stands."""
+        """Where a step stands; a ready step counts as running."""
         return self._places[step].status
-
-    def started(self, step: str) -> None:
-        """A ready leaf has begun."""
-        self._places[step].status = "running"
 
     @property
     def outcome(self) -> Outcome:
@@ -150,63 +146,49 @@ class Conductor:
             parent.children.append(node.id)
             parent.unfinished += 1
 
-    def _release(self, steps: Iterable[str]) -> list[Change]:
-        decided = []
+    def _release(self, steps: Iterable[str]) -> Iterator[Change]:
+        """One reason less to wait; those that wait for nothing else are decided."""
         for step in steps:
-            decided += self._count_down(step)
-        return self._settle_all(decided)
+            place = self._places[step]
+            place.waiting_for -= 1
+            if place.waiting_for == 0 and place.status == "pending":
+                dependencies = (self._places[id].status for id in place.node.after)
+                yield Change(step, may_start(place.node.run_if, dependencies))
 
-    def _count_down(self, step: str) -> list[Change]:
-        place = self._places[step]
-        place.waiting_for -= 1
-        if place.waiting_for or place.status != "pending":
-            return []
-        if self._closing:
-            return [Change(step, self._closing)]
-        return [
-            Change(step, may_start(place.node.run_if, (self._places[id].status for id in place.node.after)))
-        ]
-
-    def _settle(self, ended: Iterable[tuple[str, Outcome]]) -> list[Change]:
-        return self._settle_all([Change(step, status) for step, status in ended])
-
-    def _settle_all(self, decided: Iterable[Change]) -> list[Change]:
+    def _settle(self, decided: Iterable[Change]) -> list[Change]:
         """Carry every end on to whoever waits for it, without recursion: chains are long."""
         queue, changes = deque(decided), []
         while queue:
             change = queue.popleft()
             place = self._places[change.id]
-            if place.status in ("succeeded", "failed", "skipped", "blocked", "cancelled", "lost"):
+            if place.status in FINAL:
                 continue
             changes.append(change)
             if change.status == "ready":
-                continue
-            place.status = change.status
-            queue.extend(self._consequences(place, change.status))
+                place.status = "running"
+            else:
+                place.status = change.status
+                queue.extend(self._consequences(place))
         return changes
 
-    def _consequences(self, place: _Place, status: Outcome) -> list[Change]:
-        changes = []
+    def _consequences(self, place: _Place) -> Iterator[Change]:
         if not place.opened:
-            inherited = status if status in ("skipped", "cancelled") else "blocked"
-            changes += [Change(child, inherited) for child in place.children]
-        for dependent in place.dependents:
-            changes += self._count_down(dependent)
+            inherited = _INHERITED.get(place.status, "blocked")
+            yield from (Change(child, inherited) for child in place.children)
+        yield from self._release(place.dependents)
         if place.node.parent is not None:
             parent = self._places[place.node.parent]
             parent.unfinished -= 1
-            changes += self._finish_group(parent)
-        return changes
+            yield from self._finish(parent)
 
-    def _finish_group(self, place: _Place) -> list[Change]:
-        if not place.opened or place.unfinished or place.status != "running":
-            return []
-        return [Change(place.node.id, self._verdict(place.children))]
+    def _finish(self, place: _Place) -> Iterator[Change]:
+        """An open group ends with its last child."""
+        if place.opened and place.unfinished == 0 and place.status == "running":
+            yield Change(place.node.id, self._verdict(place.children))
 
     def _verdict(self, steps: Iterable[str]) -> Outcome:
-        statuses = {
-            place.status for place in map(self._places.__getitem__, steps) if not self._excused(place)
-        }
+        places = map(self._places.__getitem__, steps)
+        statuses = {place.status for place in places if not self._excused(place)}
         if statuses & {"failed", "blocked", "lost"}:
             return "failed"
         return "cancelled" if "cancelled" in statuses else "succeeded"

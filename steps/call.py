@@ -4,13 +4,13 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from codegen.leaves import Python
 from steps.data import json_data
 from steps.errors import StepFailed, StepTimedOut
 from steps.executor import executor
+from steps.private_file import private_file
 from steps.process import run_process
 from steps.scope import Scope
 
@@ -27,20 +27,22 @@ async def python(
 
     The working directory is importable. What the function prints becomes log lines, also its traceback.
     """
-    with TemporaryDirectory(prefix="opsconductor-") as folder:
-        request = {"call": call, "args": json_data(dict(args or {}), "args")}
-        Path(folder, "request.json").write_text(json.dumps(request), encoding="utf-8")
+    request = json.dumps({"call": call, "args": json_data(dict(args or {}), "args")})
+    with private_file("request.json", request) as file:
         try:
-            await run_process(scope, [sys.executable, "-P", str(RUNNER), folder], timeout=timeout)
+            await run_process(scope, [sys.executable, "-P", str(RUNNER), str(file)], timeout=timeout)
         except StepTimedOut:
             raise
         except StepFailed as failure:
-            raise StepFailed(_answer(folder).get("error", failure.message)) from failure
-        return _answer(folder).get("value")
+            raise StepFailed(_answer(file).get("error", failure.message)) from failure
+        answer = _answer(file)
+    if "value" not in answer:
+        raise StepFailed(f"{call} ended its process without returning")
+    return answer["value"]
 
 
-def _answer(folder: str) -> dict[str, Any]:
-    file = Path(folder, "answer.json")
+def _answer(request: Path) -> dict[str, Any]:
+    file = request.with_name("answer.json")
     if not file.exists():
         return {}
     if file.stat().st_size > LONGEST_ANSWER:

@@ -1,9 +1,9 @@
 """The child process of a `python` step: calls one function. Knows nothing but the standard library.
 
-    python -P call_runner.py FOLDER
+    python -P call_runner.py FOLDER/request.json
 
-FOLDER holds `request.json`, `{"call": "package.module:function", "args": {...}}`, and gets
-`answer.json`: `{"value": ...}` or `{"error": "..."}`. What the function prints goes where prints go.
+The request is `{"call": "package.module:function", "args": {...}}`. Beside it `answer.json` is written:
+`{"value": ...}` or `{"error": "..."}`. What the function prints goes where prints go.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 
-def main(folder: str) -> int:
+def main(file: Path) -> int:
     """Answer one request. Returns the exit code."""
-    request = json.loads(Path(folder, "request.json").read_text(encoding="utf-8"))
+    request = json.loads(file.read_text(encoding="utf-8"))
     sys.path.insert(0, os.getcwd())
     try:
         value = called(find(request["call"]), request["args"])
@@ -29,7 +29,7 @@ def main(folder: str) -> int:
         traceback.print_exc()
         answer = {"error": "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]}
     sys.stdout.flush()
-    Path(folder, "answer.json").write_text(json.dumps(answer), encoding="utf-8")
+    file.with_name("answer.json").write_text(json.dumps(answer), encoding="utf-8")
     return 1 if "error" in answer else 0
 
 
@@ -67,4 +67,4 @@ def json_value(value: Any, call: str) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(Path(sys.argv[1])))

@@ -19,6 +19,6 @@ async def command(
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
 ) -> dict[str, Any]:
-    """Run a text with `/bin/sh -c`, or a list of arguments without any shell: `{stdout, stderr, exit_code}`."""
+    """Run a text with `/bin/sh -c`, a list of arguments without a shell: `{stdout, stderr, exit_code}`."""
     arguments = ["/bin/sh", "-c", command] if isinstance(command, str) else [*map(plain_text, command)]
     return await run_process(scope, arguments, cwd=cwd, env=env, timeout=timeout)

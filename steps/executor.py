@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Concatenate, ParamSpec
 
 from codegen.expressions import ExpressionError, parse_template
@@ -11,17 +11,18 @@ from steps.errors import StepFailed
 from steps.scope import Outcome, Scope
 
 P = ParamSpec("P")
-Executor = Callable[Concatenate[Scope, P], Awaitable[Outcome]]
+Plain = Callable[Concatenate[Scope, P], Coroutine[Any, Any, Any]]
+Executor = Callable[Concatenate[Scope, P], Coroutine[Any, Any, Outcome]]
 
 
-def executor(model: type[Leaf]) -> Callable[[Callable[Concatenate[Scope, P], Awaitable[Any]]], Executor[P]]:
+def executor(model: type[Leaf]) -> Callable[[Plain[P]], Executor[P]]:
     """Make a plain function the executor of a step type.
 
     The function's arguments are the type's own keys. It is called with values: templates are filled in
     as the type's fields say, shell text with quoting. Whatever it raises reaches the caller as `StepFailed`.
     """
 
-    def decorate(function: Callable[Concatenate[Scope, P], Awaitable[Any]]) -> Executor[P]:
+    def decorate(function: Plain[P]) -> Executor[P]:
         signature = inspect.signature(function)
 
         @functools.wraps(function)
@@ -31,8 +32,8 @@ def executor(model: type[Leaf]) -> Callable[[Callable[Concatenate[Scope, P], Awa
             scope_name = next(iter(signature.parameters))
             del given[scope_name]
             try:
-                values = {key: _filled(model, key, given, scope) for key in given}
-                result = await function(scope, **values)
+                values = filled(model, given, scope)
+                result = await function(scope, **values)  # type: ignore[call-arg]
             except StepFailed:
                 raise
             except Exception as error:
@@ -44,7 +45,12 @@ def executor(model: type[Leaf]) -> Callable[[Callable[Concatenate[Scope, P], Awa
     return decorate
 
 
-def _filled(model: type[Leaf], key: str, given: dict[str, Any], scope: Scope) -> Any:
+def filled(model: type[Leaf], given: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+    """The keys of a step with their templates filled in; expressions stay as they are."""
+    return {key: _filled(model, key, given, scope) for key in given}
+
+
+def _filled(model: type[Leaf], key: str, given: Mapping[str, Any], scope: Scope) -> Any:
     kind = text_kind(model, key, given)
     value = given[key]
     if kind == "shell" and isinstance(value, str):

@@ -1,7 +1,6 @@
 """Which executor does which type of step."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from steps.call import python
 from steps.command import command

@@ -11,6 +11,7 @@ from steps.capture import Capture
 from steps.child import run_child
 from steps.environment import environment
 from steps.errors import StepFailed
+from steps.places import places
 from steps.scope import Scope
 from steps.timing import timed_out
 
@@ -35,9 +36,10 @@ async def run_process(
     stdout, stderr = _told(scope, "stdout"), _told(scope, "stderr")
     exit_code: int | None = None
     try:
-        exit_code = await run_child(
-            arguments, cwd=cwd, env=variables, stdout=stdout.feed, stderr=stderr.feed, timeout=timeout
-        )
+        async with places():
+            exit_code = await run_child(
+                arguments, cwd=cwd, env=variables, stdout=stdout.feed, stderr=stderr.feed, timeout=timeout
+            )
     except TimeoutError as error:
         raise timed_out(timeout or 0, _result(stdout, stderr, None)) from error
     finally:

@@ -8,6 +8,7 @@ from typing import Any
 
 from codegen.expressions import ExpressionError, parse_expression, render_nested
 from codegen.result import StepError, StepRecord
+from steps.data import json_data
 from steps.errors import StepFailed
 from steps.events import Event, Listener, Stream, ignore
 
@@ -74,7 +75,7 @@ class Scope:
     def names(self, **more: Any) -> dict[str, Any]:
         """The names that expressions and templates may use."""
         around = self.surroundings
-        names = {
+        names: dict[str, Any] = {
             "params": around.params,
             "targets": around.targets,
             "steps": around.steps,
@@ -103,7 +104,10 @@ class Scope:
 
     def outputs(self, outcome: Outcome, templates: Mapping[str, str]) -> Outcome:
         """The outcome with outputs computed from its result."""
-        computed = {key: self.render(text, result=outcome.result) for key, text in templates.items()}
+        computed = {
+            key: json_data(self.render(text, result=outcome.result), f"output {key!r}")
+            for key, text in templates.items()
+        }
         return replace(outcome, outputs={**outcome.outputs, **computed})
 
     def line(self, text: str, stream: Stream = "log") -> None:

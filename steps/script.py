@@ -2,13 +2,12 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from codegen.leaves import Script
 from steps.data import plain_text
 from steps.executor import executor
+from steps.private_file import private_file
 from steps.process import run_process
 from steps.scope import Scope
 
@@ -28,8 +27,6 @@ async def script(
     timeout: float | None = None,
 ) -> dict[str, Any]:
     """Run a script from a file that only we can read: `{stdout, stderr, exit_code}`."""
-    with TemporaryDirectory(prefix="opsconductor-") as folder:
-        file = Path(folder, "script")
-        file.write_text(script, encoding="utf-8")
+    with private_file("script", script) as file:
         arguments = [INTERPRETERS[language], str(file), *map(plain_text, args or ())]
         return await run_process(scope, arguments, cwd=cwd, env=env, timeout=timeout)

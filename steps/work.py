@@ -1,10 +1,14 @@
 """What there is to do for one step, wherever it was written down: in a document or in a generated flow."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
+from codegen.errors import ParameterError
 from codegen.schedule import Node
+from codegen.targets import check_targets
+from steps.data import json_data
 from steps.errors import StepFailed
 from steps.scope import Outcome, Scope
 
@@ -41,24 +45,35 @@ class Work:
     def executions(self, scope: Scope) -> list[tuple[str | None, Any]]:
         """The (target, item) pairs of a step that fans out."""
         if self.on is not None:
-            named = self.on if self.on == "targets" else scope.render(self.on)
-            targets = scope.surroundings.targets if named == "targets" else _listed(named)
-            return [(str(target), target) for target in targets]
+            return [(target, None) for target in _targets(self.on, scope)]
         return [(None, item) for item in _items(self.for_each, scope)]
 
 
-def _listed(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else (value,)
+def _targets(on: str, scope: Scope) -> list[str]:
+    """Checked here too: a document's own targets are checked before the run, those of a template can't be."""
+    named = scope.render(on)
+    if named == "targets":
+        named = scope.surroundings.targets
+    targets = [str(target) for target in (named if isinstance(named, list | tuple) else (named,))]
+    try:
+        return list(check_targets(targets))
+    except ParameterError as error:
+        raise StepFailed(f"on: {error.problems[0].message} ({error.problems[0].cure})") from error
 
 
 def _items(for_each: str | Sequence[Any] | None, scope: Scope) -> list[Any]:
     if isinstance(for_each, str):
-        value = scope.evaluate(for_each)
-        if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
-            raise StepFailed(f"for_each: {for_each!r} gave {type(value).__name__}, not a list")
-        items = list(value)
+        items = _listed(for_each, scope.evaluate(for_each))
     else:
         items = [scope.render(item) for item in for_each or ()]
     if len(items) > LONGEST_FAN_OUT:
-        raise StepFailed(f"for_each: {len(items)} items; at most {LONGEST_FAN_OUT} are allowed")
-    return items
+        raise StepFailed(f"for_each: more than {LONGEST_FAN_OUT:,} items; split the list over several steps")
+    return [json_data(item, f"for_each: item {index}") for index, item in enumerate(items)]
+
+
+def _listed(expression: str, value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        raise StepFailed(f"for_each: {expression!r} gave a mapping, not a list; use its `| items | list`")
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise StepFailed(f"for_each: {expression!r} gave a {type(value).__name__}, not a list")
+    return list(islice(value, LONGEST_FAN_OUT + 1))

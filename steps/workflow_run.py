@@ -1,23 +1,26 @@
 """One run of a workflow from its first step to its report, on either engine."""
 
-from collections import deque
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from codegen.result import LogLine, Report, StepError, StepRecord
+from codegen.result import Report, StepError, StepRecord
 from codegen.schedule import Outcome as Verdict
+from steps.causes import first_failure
+from steps.data import json_data
 from steps.driver import Driver
 from steps.errors import StepFailed
 from steps.events import Event, now
+from steps.kept_log import KeptLog
 from steps.scope import Scope, Surroundings
 from steps.work import Work
 
-KEPT_LINES = 1000
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The works of the three lists of a document, and the run's outputs."""
+    """The works of the three lists of a document, parents before their children, and the run's outputs."""
 
     steps: tuple[Work, ...]
     on_failure: tuple[Work, ...] = ()
@@ -34,30 +37,37 @@ class WorkflowRun:
 
     def __init__(self, plan: Plan, surroundings: Surroundings) -> None:
         self._plan = plan
-        self._lines: deque[LogLine] = deque(maxlen=KEPT_LINES)
+        self._log = KeptLog()
         self._listener = surroundings.listener
         self._around = replace(surroundings, listener=self._hear)
         self._driver: Driver | None = None
         self.cancelled = False
+        for work in (*plan.steps, *plan.on_failure, *plan.finally_):
+            self._around.steps[work.id] = StepRecord()
 
     async def run(self) -> Report:
         """Run to the end."""
-        start = now()
-        verdict = await self._drive(self._plan.steps)
-        error = self._cause(self._plan.steps) if verdict == "failed" else None
+        start, plan = now(), self._plan
+        verdict = await self._drive(plan.steps)
+        error = self._cause(plan.steps) if verdict == "failed" else None
         if verdict == "failed" and not self.cancelled:
-            await self._drive(self._plan.on_failure, error)
-        last = await self._drive(self._plan.finally_, error, always=True)
+            await self._drive(plan.on_failure, error)
+        else:
+            self._leave_out(plan.on_failure)
+        last = await self._drive(plan.finally_, error, always=True)
         if error is None and last == "failed":
-            error = self._cause(self._plan.finally_)
-        outputs, error = self._outputs(error)
+            error = self._cause(plan.finally_)
+        cancelled = self.cancelled or "cancelled" in (verdict, last)
+        outputs: dict[str, object] = {}
+        if error is None and not cancelled:
+            outputs, error = self._outputs()
         return Report(
-            success=error is None and not self.cancelled,
-            cancelled=self.cancelled,
+            success=error is None and not cancelled,
+            cancelled=cancelled,
             outputs=outputs,
             error=error,
             steps=self._around.steps,
-            logs=tuple(self._lines),
+            logs=self._log.lines,
             start_time=start,
             end_time=now(),
         )
@@ -77,35 +87,28 @@ class WorkflowRun:
             driver.cancel()
         return await driver.run()
 
-    def _cause(self, works: Iterable[Work]) -> StepError:
-        """The failure to report: the first step, in the order of the document, that failed by itself."""
-        records = [(work, self._around.steps[work.id]) for work in works]
-        counting = [(work, record) for work, record in records if not work.node.tolerated]
-        for status in ("failed", "lost", "blocked"):
-            for work, record in counting:
-                if record.status == status and (work.perform or status == "blocked"):
-                    return record.error or StepError(message=status, step=work.id)
-        work, record = next((work, record) for work, record in counting if record.status == "failed")
-        return record.error or StepError(message="failed", step=work.id)
+    def _leave_out(self, works: Iterable[Work]) -> None:
+        for work in works:
+            self._around.steps[work.id] = StepRecord(status="skipped")
 
-    def _outputs(self, error: StepError | None) -> tuple[dict[str, object], StepError | None]:
-        if error or self.cancelled:
-            return {}, error
+    def _cause(self, works: Iterable[Work]) -> StepError:
+        cause = first_failure(works, self._around.steps)
+        return cause or StepError(message="failed, and no step says why", step="")
+
+    def _outputs(self) -> tuple[dict[str, object], StepError | None]:
+        scope = Scope(self._around, "outputs")
         try:
-            return Scope(self._around, "outputs").render(dict(self._plan.outputs)), None
+            return {
+                name: json_data(scope.render(text), f"output {name!r}")
+                for name, text in self._plan.outputs.items()
+            }, None
         except StepFailed as failure:
-            return {}, StepError(message=f"outputs: {failure.message}", step="outputs")
+            return {}, StepError(message=failure.message, step="outputs")
 
     def _hear(self, event: Event) -> None:
-        if event.kind == "line":
-            self._lines.append(
-                LogLine(
-                    time=event.time, step=event.step, index=event.index, stream=event.stream, text=event.text
-                )
-            )
-        self._listener(event)
-
-
-def completed(steps: Mapping[str, StepRecord], leaves: Iterable[str]) -> int:
-    """How many leaf steps ended well: succeeded, or skipped by their own condition."""
-    return sum(steps[id].status in ("succeeded", "skipped") for id in leaves)
+        """A listener that fails must not fail the step that it was told of."""
+        self._log.add(event)
+        try:
+            self._listener(event)
+        except Exception:
+            logger.exception("the listener of a run failed on %s of step %s", event.kind, event.label)

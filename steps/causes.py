@@ -1,0 +1,45 @@
+"""Why: the failure to report for a run or a group, and what blocked a step."""
+
+from collections.abc import Iterable, Mapping
+
+from codegen.result import SATISFIED, StepError, StepRecord
+from steps.work import Work
+
+
+def first_failure(
+    works: Iterable[Work], steps: Mapping[str, StepRecord], under: str | None = None
+) -> StepError | None:
+    """The error of the first step below a group that failed by itself; else of the first that was blocked.
+
+    First in the order of the document. What a tolerated failure covers does not count.
+    `works` holds parents before their children.
+    """
+    counting, blocked = {under}, None
+    for work in works:
+        record = steps[work.id]
+        if work.node.parent not in counting or (work.node.tolerated and record.status == "failed"):
+            continue
+        counting.add(work.id)
+        if _failed_itself(work, record):
+            return record.error
+        if record.status == "blocked" and blocked is None:
+            blocked = record.error
+    return blocked
+
+
+def why_blocked(work: Work, steps: Mapping[str, StepRecord]) -> StepError:
+    """The error of a step that could not start."""
+    for id in (*work.node.after, work.node.parent):
+        if id is not None and steps[id].status not in SATISFIED | {"running"}:
+            return StepError(message=f"blocked because {id} {_ended_how(steps[id])}", step=work.id)
+    return StepError(message="blocked", step=work.id)
+
+
+def _failed_itself(work: Work, record: StepRecord) -> bool:
+    if record.status not in ("failed", "lost") or record.error is None:
+        return False
+    return work.perform is not None or record.error.step == work.id
+
+
+def _ended_how(record: StepRecord) -> str:
+    return "failed" if record.status == "failed" else f"was {record.status}"

@@ -1,0 +1,88 @@
+"""For authors' own tests: run a workflow in memory, with real or pretended steps, and look at what happened.
+
+recorder = Recorder()
+report = await run(workflow, results={"usage": {"stdout": "91"}}, listener=recorder)
+assert report.steps["clean"].status == "succeeded"
+assert recorder.lines("tell") == ["91 percent in use"]
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from codegen.leaves import Command, Http, Leaf, Notification, Python, Script, Wait
+from codegen.result import Report
+from codegen.workflow import Workflow
+from steps.events import Event, Listener, ignore
+from steps.executor import Executor, filled
+from steps.interpreter import interpret
+from steps.kinds import EXECUTORS
+from steps.scope import Outcome, Scope
+
+_TOUCHING: Mapping[str, type[Leaf]] = {
+    "command": Command,
+    "http": Http,
+    "notification": Notification,
+    "python": Python,
+    "script": Script,
+    "wait": Wait,
+}
+
+
+class Recorder:
+    """A listener that keeps every event."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+    def lines(self, step: str) -> list[str]:
+        """The lines that a step wrote."""
+        return [event.text for event in self.events if event.kind == "line" and event.step == step]
+
+    def started(self) -> list[str]:
+        """The executions that started, in order: `usage`, `usage on web-1`, `usage [2]`."""
+        return [event.label for event in self.events if event.kind == "started"]
+
+
+def pretending(results: Mapping[str, Any]) -> Mapping[str, Executor[...]]:
+    """Executors for a test without effects: `command script http python notification wait` do nothing.
+
+    Their templates are filled in as ever. Their result is looked up by the step's id, None where it
+    isn't there; an exception is raised: `{"clean": StepFailed("disk is read-only")}`.
+    """
+    return {**EXECUTORS, **{name: _pretended(model, results) for name, model in _TOUCHING.items()}}
+
+
+async def run(
+    workflow: Workflow,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    targets: Sequence[str] | None = None,
+    executors: Mapping[str, Executor[...]] | None = None,
+    results: Mapping[str, Any] | None = None,
+    listener: Listener = ignore,
+) -> Report:
+    """Run a workflow in this process. `results` pretends steps, `executors` stand in for single types."""
+    table = EXECUTORS if results is None else pretending(results)
+    return await interpret(
+        workflow,
+        run_id="test",
+        parameters=parameters,
+        targets=targets,
+        listener=listener,
+        executors={**table, **(executors or {})},
+    ).run()
+
+
+def _pretended(model: type[Leaf], results: Mapping[str, Any]) -> Executor[...]:
+    async def pretend(scope: Scope, /, **given: Any) -> Outcome:
+        scope.attempts += 1
+        filled(model, given, scope)
+        result = results.get(scope.step)
+        if isinstance(result, BaseException):
+            raise result
+        return Outcome(result)
+
+    return pretend
