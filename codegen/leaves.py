@@ -2,11 +2,24 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from codegen.fields import Duration, Expression, Identifier, Nested, Positive, ShellTemplate, Template, Text, TextKind
+from codegen.fields import (
+    Argument,
+    Duration,
+    Expression,
+    Flaw,
+    FlawedError,
+    Identifier,
+    Nested,
+    Positive,
+    ShellTemplate,
+    Template,
+    Text,
+    TextKind,
+)
 from codegen.step import StepBase
 
 HttpMethod = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -57,15 +70,16 @@ class Command(Leaf):
     """Runs a command: a text for the shell, or a list of arguments that no shell sees."""
 
     type: Literal["command"]
-    command: ShellTemplate | tuple[Template, ...]
+    command: ShellTemplate | tuple[Argument, ...]
     cwd: Template | None = None
-    env: dict[str, Template] = Field(default_factory=dict)
+    env: dict[str, Argument] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        if not self.command or (isinstance(self.command, str) and not self.command.strip()):
-            raise ValueError("command is empty; write a command line or a list of arguments")
-        return self
+    @field_validator("command")
+    @classmethod
+    def _not_empty(cls, command: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if not command or (isinstance(command, str) and not command.strip()):
+            raise FlawedError(Flaw((), "the command is empty", "write a command line or a list of arguments"))
+        return command
 
 
 class Script(Leaf):
@@ -74,9 +88,16 @@ class Script(Leaf):
     type: Literal["script"]
     language: Literal["bash", "sh", "python"] = "bash"
     script: ShellTemplate
-    args: tuple[Template, ...] = ()
+    args: tuple[Argument, ...] = ()
     cwd: Template | None = None
-    env: dict[str, Template] = Field(default_factory=dict)
+    env: dict[str, Argument] = Field(default_factory=dict)
+
+    @field_validator("script")
+    @classmethod
+    def _not_empty(cls, script: str) -> str:
+        if not script.strip():
+            raise FlawedError(Flaw((), "the script is empty", "write at least one line"))
+        return script
 
 
 class Http(Leaf):
@@ -85,18 +106,18 @@ class Http(Leaf):
     type: Literal["http"]
     url: Template
     method: HttpMethod = "GET"
-    headers: dict[str, Template] = Field(default_factory=dict)
+    headers: dict[str, Argument] = Field(default_factory=dict)
     query: dict[str, Nested] = Field(default_factory=dict)
     json_body: Nested = Field(default=None, alias="json")
     body: Template | None = None
-    expect_status: tuple[int, ...] = ()
+    expect_status: tuple[Annotated[int, Field(ge=100, le=599)], ...] = ()
     verify_tls: bool = True
     follow_redirects: bool = True
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:
         if self.json_body is not None and self.body is not None:
-            raise ValueError("json and body exclude each other; keep one")
+            raise FlawedError(Flaw(("body",), "json and body exclude each other", "keep one"))
         return self
 
 
@@ -123,8 +144,8 @@ class Container(Leaf):
 
     type: Literal["container"]
     image: Template
-    command: tuple[Template, ...] = ()
-    env: dict[str, Template] = Field(default_factory=dict)
+    command: tuple[Argument, ...] = ()
+    env: dict[str, Argument] = Field(default_factory=dict)
     volumes: tuple[Template, ...] = ()
     network: str | None = None
 
@@ -151,7 +172,7 @@ class Validation(Leaf):
     """Fails unless every expression of `that` is true."""
 
     type: Literal["validation"]
-    that: Expression | tuple[Expression, ...]
+    that: Expression | Annotated[tuple[Expression, ...], Field(min_length=1)]
     message: Template | None = None
 
 
@@ -195,7 +216,7 @@ class NetworkCheck(Leaf):
     type: Literal["network_check"]
     check: Literal["ping", "tcp", "dns", "http", "tls"]
     host: Template
-    port: Positive | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
     days_left: Positive | None = None
 
 
@@ -234,32 +255,7 @@ class AiDiagnosis(Leaf):
     context: dict[str, Nested] = Field(default_factory=dict)
 
 
-LEAF_TYPES: tuple[type[Leaf], ...] = (
-    Set,
-    Fail,
-    Stop,
-    Emit,
-    Listen,
-    Command,
-    Script,
-    Http,
-    Python,
-    CeleryTask,
-    Container,
-    FileTransfer,
-    Service,
-    Validation,
-    Notification,
-    Wait,
-    Approval,
-    SubWorkflow,
-    NetworkCheck,
-    NetworkCapture,
-    NetworkMonitor,
-    ProtocolAnalysis,
-    AiDiagnosis,
-)
-
+LEAF_TYPES: tuple[type[Leaf], ...] = tuple(Leaf.__subclasses__())
 COMMON_KEYS = frozenset(StepBase.model_fields) | {"type"}
 
 

@@ -1,13 +1,19 @@
 """A document's parameters: their declaration, and the check of the values handed to a run."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from codegen.errors import ParameterError, Problem
-from codegen.fields import Model
+from codegen.fields import Flaw, FlawedError, Model
+from codegen.limits import unfit
+from codegen.paths import written
+from codegen.sandbox.errors import Refusal
+from codegen.sandbox.limits import Budget
+from codegen.sandbox.patterns import Pattern, compile_pattern
+from codegen.suggestions import Suggestions
 
 ParameterType = Literal["string", "integer", "number", "boolean", "array", "object"]
 
@@ -16,21 +22,25 @@ PYTHON_TYPES: dict[ParameterType, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
     "boolean": (bool,),
-    "array": (list,),
+    "array": (list, tuple),
     "object": (dict,),
 }
+_ARTICLES: dict[ParameterType, str] = {"integer": "an", "array": "an", "object": "an"}
 
 
 class Parameter(Model):
-    """One parameter, in the words of JSON Schema. Without a default it is required."""
+    """One parameter, in the words of JSON Schema. Without a default it is required.
+
+    A `pattern` has to fit the whole value; it is matched in time that grows with the value's length only.
+    """
 
     type: ParameterType = "string"
     default: Any = None
-    enum: tuple[Any, ...] | None = None
+    enum: tuple[Any, ...] | None = Field(default=None, min_length=1)
     minimum: float | None = None
     maximum: float | None = None
     pattern: str | None = None
-    description: str = ""
+    description: str = Field(default="", max_length=20_000)
     secret: bool = False
 
     @property
@@ -40,35 +50,66 @@ class Parameter(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.pattern is not None:
-            try:
-                re.compile(self.pattern)
-            except re.error as error:
-                raise ValueError(f"pattern {self.pattern!r} is no regular expression: {error}") from error
-        if not self.required and self.default is not None and (reason := self.refusal(self.default)):
-            raise ValueError(f"default {reason}")
+        if flaws := list(self._flaws()):
+            raise FlawedError(*flaws)
         return self
 
     def refusal(self, value: Any) -> str | None:
         """Why a value is refused (`80.5 is no integer`), or None."""
-        allowed = PYTHON_TYPES[self.type]
-        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-            return f"{value!r:.80} is no {self.type}"
+        shown = "the value" if self.secret else f"{value!r:.80}"
+        if not self._has_type(value):
+            return f"{shown} is no {self.type}"
+        if reason := unfit(value):
+            return reason
         if self.enum is not None and value not in self.enum:
-            return f"{value!r:.80} is none of {', '.join(map(repr, self.enum))}"
-        if self.minimum is not None and isinstance(value, int | float) and value < self.minimum:
-            return f"{value!r} is below the minimum {self.minimum:g}"
-        if self.maximum is not None and isinstance(value, int | float) and value > self.maximum:
-            return f"{value!r} is above the maximum {self.maximum:g}"
-        if self.pattern is not None and isinstance(value, str) and not re.fullmatch(self.pattern, value):
-            return f"{value!r:.80} doesn't match the pattern {self.pattern!r}"
-        return None
+            return f"{shown} is none of {', '.join(map(repr, self.enum))}"
+        return self._out_of_bounds(value, shown)
+
+    def _flaws(self) -> Iterator[Flaw]:
+        if self.pattern is not None:
+            try:
+                _whole(self.pattern)
+            except Refusal as refusal:
+                yield Flaw(("pattern",), refusal.problem, refusal.cure)
+                return
+        bounds = {"minimum": self.minimum, "maximum": self.maximum, "pattern": self.pattern}
+        for key, bound in bounds.items():
+            if bound is not None and self.type not in _bounded_by(key):
+                yield Flaw((key,), f"{key} means nothing for type {self.type}", f"use {_bounded_by(key)[-1]}")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            yield Flaw(("minimum",), "minimum is above maximum", "exchange them")
+        for index, choice in enumerate(self.enum or ()):
+            if not self._has_type(choice):
+                yield Flaw(("enum", index), f"{choice!r:.80} is no {self.type}", "give choices of the type")
+        if not self.required and self.default is not None and (reason := self.refusal(self.default)):
+            yield Flaw(("default",), reason, _cure(self))
+
+    def _has_type(self, value: Any) -> bool:
+        allowed = PYTHON_TYPES[self.type]
+        return isinstance(value, allowed) and (bool in allowed or not isinstance(value, bool))
+
+    def _out_of_bounds(self, value: Any, shown: str) -> str | None:
+        if isinstance(value, int | float):
+            if self.minimum is not None and value < self.minimum:
+                return f"{shown} is below the minimum {self.minimum:g}"
+            if self.maximum is not None and value > self.maximum:
+                return f"{shown} is above the maximum {self.maximum:g}"
+        if self.pattern is None or not isinstance(value, str):
+            return None
+        try:
+            fits = _whole(self.pattern).match(Budget(), value)
+        except Refusal as refusal:
+            return f"{shown} can't be compared with the pattern: {refusal.problem}"
+        return None if fits else f"{shown} doesn't match the pattern {self.pattern!r}"
 
 
 def check_values(declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a run, defaults filled in; ParameterError lists everything that doesn't fit."""
+    suggestions = Suggestions()
     problems = [
-        Problem(f"parameters.{name}", "the document has no such parameter", f"it has: {_names(declared)}")
+        Problem(
+            written(("parameters", name)), "no such parameter", suggestions.cure(name, declared, "there are")
+        )
         for name in given
         if name not in declared
     ]
@@ -89,9 +130,22 @@ def check_values(declared: Mapping[str, Parameter], given: Mapping[str, Any]) ->
     return values
 
 
-def _names(declared: Mapping[str, Parameter]) -> str:
-    return ", ".join(declared) or "none"
+def _bounded_by(key: str) -> tuple[ParameterType, ...]:
+    return ("string",) if key == "pattern" else ("number", "integer")
+
+
+@lru_cache(maxsize=256)
+def _whole(pattern: str) -> Pattern:
+    """The pattern, made to fit a whole value; flags have to stay at its beginning."""
+    compile_pattern(pattern)
+    flags, rest = "", pattern
+    while rest.startswith("(?") and rest[2:3] in ("a", "i", "m", "s") and ")" in rest:
+        end = rest.index(")") + 1
+        flags, rest = flags + rest[:end], rest[end:]
+    return compile_pattern(rf"{flags}(?:{rest})\Z")
 
 
 def _cure(parameter: Parameter) -> str:
-    return f"it is {parameter.type}{': ' + parameter.description if parameter.description else ''}"
+    article = _ARTICLES.get(parameter.type, "a")
+    about = f": {parameter.description:.200}" if parameter.description else ""
+    return f"it is {article} {parameter.type}{about}"

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from codegen.fields import Duration, Expression, Identifier, Model, Positive, Share, Template
+from codegen.fields import (
+    Duration,
+    Expression,
+    Flaw,
+    FlawedError,
+    Identifier,
+    Model,
+    Nested,
+    Positive,
+    Share,
+    Template,
+)
 
 if TYPE_CHECKING:
     from codegen.workflow import Step
@@ -39,6 +50,12 @@ class Repeat(Model):
     max: Positive
     delay: Duration = 0.0
 
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        if (self.until is None) == (self.while_ is None):
+            raise FlawedError(Flaw((), "repeat needs either until or while", "write one of the two"))
+        return self
+
 
 class Rollout(Model):
     """How a change moves over a fleet."""
@@ -62,7 +79,7 @@ class StepBase(Model):
     when: Expression | None = None
     on: Template | None = None
     repeat: Repeat | None = None
-    for_each: tuple[Any, ...] | Expression | None = None
+    for_each: tuple[Nested, ...] | Expression | None = None
     max_parallel: Positive | None = None
     rollout: Rollout | None = None
     retry: Retry | None = None

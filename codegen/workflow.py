@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -35,6 +35,7 @@ from codegen.leaves import (
     Wait,
 )
 from codegen.parameters import Parameter
+from codegen.paths import part
 from codegen.step import OnError, Repeat, Retry, Risk, Rollout, RunIf, StepBase
 
 EnginePreference = Literal["auto", "celery", "prefect"]
@@ -92,37 +93,39 @@ class Switch(Group):
 
 
 Step = Annotated[
-    Union[
-        Set,
-        Fail,
-        Stop,
-        Emit,
-        Listen,
-        Command,
-        Script,
-        Http,
-        Python,
-        CeleryTask,
-        Container,
-        FileTransfer,
-        Service,
-        Validation,
-        Notification,
-        Wait,
-        Approval,
-        SubWorkflow,
-        NetworkCheck,
-        NetworkCapture,
-        NetworkMonitor,
-        ProtocolAnalysis,
-        AiDiagnosis,
-        Sequential,
-        Parallel,
-        Condition,
-        Switch,
-    ],
+    Set
+    | Fail
+    | Stop
+    | Emit
+    | Listen
+    | Command
+    | Script
+    | Http
+    | Python
+    | CeleryTask
+    | Container
+    | FileTransfer
+    | Service
+    | Validation
+    | Notification
+    | Wait
+    | Approval
+    | SubWorkflow
+    | NetworkCheck
+    | NetworkCapture
+    | NetworkMonitor
+    | ProtocolAnalysis
+    | AiDiagnosis
+    | Sequential
+    | Parallel
+    | Condition
+    | Switch,
     Field(discriminator="type"),
 ]
+
+STEP_TYPES: dict[str, type[StepBase]] = {
+    get_args(model.model_fields["type"].annotation)[0]: model for model in get_args(get_args(Step)[0])
+}
 
 
 class Concurrency(Model):
@@ -206,7 +209,8 @@ class Workflow(Model):
     engine: Engine = Engine()
 
 
-for _model in (OnError, StepBase, Leaf, *Leaf.__subclasses__(), Group, *Group.__subclasses__(), Workflow):
+_RECURSIVE: tuple[type[Model], ...] = (OnError, StepBase, Leaf, Group, *STEP_TYPES.values(), Workflow)
+for _model in _RECURSIVE:
     _model.model_rebuild(_types_namespace={"Step": Step, "OnError": OnError})
 
 
@@ -218,7 +222,7 @@ def branches(step: StepBase) -> tuple[tuple[str, tuple[Step, ...]], ...]:
         case Condition():
             return (("then", step.then), ("else", step.else_))
         case Switch():
-            named = tuple((f"cases.{key}", steps) for key, steps in step.cases.items())
+            named = tuple((f"cases{part(key)}", steps) for key, steps in step.cases.items())
             return (*named, ("default", step.default))
         case _:
             return ()

@@ -1,0 +1,107 @@
+"""Checks of the order of steps: ids, `depends_on`, circles."""
+
+from collections.abc import Iterator, Sequence
+
+from codegen.errors import Problem
+from codegen.graph import Graph, Place
+from codegen.salvage import Lost
+from codegen.suggestions import Suggestions
+
+MAIN, ON_FAILURE, FINALLY = "steps", "on_failure", "finally"
+
+
+def check_ids(steps: Sequence[Place]) -> Iterator[Problem]:
+    """An id names one step of the whole document."""
+    first: dict[str, Place] = {}
+    for place in steps:
+        other = first.setdefault(place.node.id, place)
+        if other is not place:
+            yield Problem(
+                f"{place.path}.id",
+                f'the id "{place.node.id}" is used twice, here and at {other.path}',
+                "give one of the two steps another id",
+            )
+
+
+def connect(graph: Graph, lost: Lost, suggestions: Suggestions) -> list[Problem]:
+    """Enter all usable dependencies into the graph; those that can't be are problems."""
+    problems: list[Problem] = []
+    for position, place in enumerate(graph.steps):
+        for number, name in enumerate(place.node.after):
+            refusal = _refusal(graph, position, name, lost, suggestions)
+            if refusal:
+                problems.append(Problem(f"{place.path}.depends_on[{number}]", *refusal))
+            elif name in graph.index:
+                graph.depend(position, graph.index[name])
+    return problems
+
+
+def check_circles(graph: Graph) -> Iterator[Problem]:
+    """Steps that wait for each other never start."""
+    for circle in graph.circles():
+        written = [step for step in circle if graph.steps[step].step.depends_on is not None]
+        first = min(written or circle)
+        start = circle.index(first)
+        names = [graph.steps[step].node.id for step in [*circle[start:], *circle[:start], first]]
+        where = graph.steps[first]
+        yield Problem(
+            f"{where.path}.depends_on",
+            f"these steps wait for each other: {' -> '.join(_shortened(names))}",
+            _circle_cure(graph, circle),
+        )
+
+
+def _refusal(
+    graph: Graph, position: int, name: str, lost: Lost, suggestions: Suggestions
+) -> tuple[str, str] | None:
+    if name not in graph.index:
+        if name in lost.ids:
+            return None
+        known = [one for one in graph.index if one not in lost.stand_ins]
+        return f'no step has the id "{name}"', suggestions.cure(name, known, "ids")
+    here, other = graph.steps[position], graph.index[name]
+    if other == position or name == here.node.id:
+        return f'"{name}" depends on itself', "take it out"
+    if other in graph.ancestors(position):
+        return (
+            f'"{name}" contains this step, so it ends after it',
+            "take it out; a step waits for its group's start",
+        )
+    if position in graph.ancestors(other):
+        return (
+            f'"{name}" is inside this step, so it starts after it',
+            "take it out; a group waits for its own steps",
+        )
+    if graph.steps[other].section != here.section:
+        return _across(here, graph.steps[other])
+    return None
+
+
+def _across(here: Place, other: Place) -> tuple[str, str]:
+    message = f'"{other.node.id}" belongs to {_named(other.section)}, this step to {_named(here.section)}'
+    if here.section in (ON_FAILURE, FINALLY) and other.section == MAIN:
+        return message, f"take it out; {here.section} steps start when the main steps have ended"
+    return message, "depend on steps of the same list only"
+
+
+def _named(section: str) -> str:
+    return "the main steps" if section == MAIN else section
+
+
+def _circle_cure(graph: Graph, circle: Sequence[int]) -> str:
+    implied = [
+        place
+        for place in (graph.steps[step] for step in circle)
+        if place.step.depends_on is None and place.node.after
+    ]
+    if not implied:
+        return "take one of the dependencies away"
+    step, before = implied[0].node.id, implied[0].node.after[0]
+    return (
+        f'take one of the dependencies away; "{step}" has no depends_on and so waits for "{before}", '
+        "the step before it: write depends_on: [] if it needn't"
+    )
+
+
+def _shortened(names: list[str]) -> list[str]:
+    return names if len(names) <= 12 else [*names[:6], "...", *names[-5:]]

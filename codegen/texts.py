@@ -1,0 +1,75 @@
+"""The expressions and templates of a step, each with its path and the names it may use."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from codegen.fields import TextKind
+from codegen.leaves import Leaf, own_fields, text_kind
+from codegen.paths import part
+from codegen.workflow import Step, Switch
+
+EVERYWHERE = frozenset({"params", "targets", "name", "run", "steps"})
+PER_ITEM = frozenset({"target", "item", "index"})
+RESULT = frozenset({"result"})
+NOWHERE: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One text, where it stands, how it is read, and which names it sees besides those known everywhere."""
+
+    path: str
+    kind: TextKind
+    text: str
+    names: frozenset[str] = NOWHERE
+
+
+def texts(path: str, step: Step, names: frozenset[str]) -> Iterator[Written]:
+    """Every text of a step. `names` are those that its place gives, such as `error` in a handler."""
+    within = names | (PER_ITEM if step.on is not None or step.for_each is not None else NOWHERE)
+    after = within | RESULT
+    if isinstance(step.for_each, str):
+        yield Written(f"{path}.for_each", "expression", step.for_each, names)
+    else:
+        yield from _nested(f"{path}.for_each", "template", step.for_each, names)
+    if step.on is not None:
+        yield Written(f"{path}.on", "template", step.on, names)
+    for key, text, known in (
+        ("when", step.when, within),
+        ("failed_when", step.failed_when, after),
+        ("succeeded_when", step.succeeded_when, after),
+    ):
+        if text is not None:
+            yield Written(f"{path}.{key}", "expression", text, known)
+    yield from _nested(f"{path}.outputs", "template", step.outputs, after)
+    yield from _own(path, step, within)
+    if step.repeat is not None:
+        conditions = {"until": step.repeat.until, "while": step.repeat.while_}
+        yield from _nested(f"{path}.repeat", "expression", conditions, after)
+    if step.on_error is not None and step.on_error.when is not None:
+        yield Written(f"{path}.on_error.when", "expression", step.on_error.when, within | {"error"})
+
+
+def _own(path: str, step: Step, names: frozenset[str]) -> Iterator[Written]:
+    if isinstance(step, Switch):
+        yield Written(f"{path}.value", "expression", step.value, names)
+    if not isinstance(step, Leaf):
+        return
+    fields = own_fields(step)
+    for key, value in fields.items():
+        kind = text_kind(type(step), key, fields)
+        if kind is not None:
+            alias = type(step).model_fields[key].alias or key
+            yield from _nested(f"{path}.{alias}", kind, value, names)
+
+
+def _nested(path: str, kind: TextKind, value: Any, names: frozenset[str]) -> Iterator[Written]:
+    if isinstance(value, str):
+        yield Written(path, kind, value, names)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _nested(path + part(key), kind, item, names)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _nested(f"{path}[{index}]", "template" if kind == "shell" else kind, item, names)

@@ -1,0 +1,215 @@
+"""The words for each way a document can be malformed."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from codegen.fields import Model
+from codegen.parameters import Parameter
+from codegen.paths import Path
+from codegen.step import OnError, Repeat, Retry, Rollout, StepBase
+from codegen.suggestions import Suggestions
+from codegen.workflow import (
+    STEP_TYPES,
+    Concurrency,
+    Defaults,
+    Engine,
+    EventTrigger,
+    Schedule,
+    Triggers,
+    WebhookTrigger,
+    Workflow,
+)
+
+_TYPES = {
+    "string_type": "a text",
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+}
+_NESTED: dict[str, type[Model]] = {
+    "retry": Retry,
+    "repeat": Repeat,
+    "rollout": Rollout,
+    "on_error": OnError,
+    "concurrency": Concurrency,
+    "triggers": Triggers,
+    "schedule": Schedule,
+    "event": EventTrigger,
+    "webhook": WebhookTrigger,
+    "engine": Engine,
+    "defaults": Defaults,
+}
+_ELSEWHERE = {
+    "needs": "depends_on",
+    "requires": "depends_on",
+    "after": "depends_on",
+    "if": "when",
+    "run": "command",
+    "cmd": "command",
+    "shell": "command",
+    "argv": "command",
+    "environment": "env",
+    "retries": "retry",
+    "loop": "for_each",
+    "with_items": "for_each",
+    "foreach": "for_each",
+    "hosts": "on",
+    "target": "on",
+    "ignore_errors": "continue_on_error",
+    "rescue": "on_error",
+    "always": "finally",
+    "catch": "on_failure",
+    "params": "parameters",
+    "inputs": "parameters",
+    "tasks": "steps",
+    "jobs": "steps",
+    "body": "steps",
+}
+_YES_NO = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+
+
+def keys_of(model: type[Model]) -> list[str]:
+    """A model's keys as a document writes them."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+class Wording:
+    """Tells mistakes of one document."""
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        self._suggestions = Suggestions()
+
+    def tell(self, kind: str, path: Path, context: Mapping[str, Any]) -> tuple[str, str]:
+        """Message and cure."""
+        match kind:
+            case "extra_forbidden":
+                return self._unknown_key(path)
+            case "missing":
+                return f'"{path[-1]}" is missing', self._what_it_has(path[:-1])
+            case "union_tag_invalid":
+                return self._unknown_type(path)
+            case "union_tag_not_found":
+                return '"type" is missing', self._missing_type(path)
+            case "literal_error" | "no_member":
+                return self._no_choice(path, context)
+            case "flaw":
+                return context["message"], context["cure"]
+            case "value_error":
+                return _split(str(context["error"]))
+            case "string_pattern_mismatch":
+                return _misfit(self._value(path), str(context["pattern"]))
+            case "bad_key":
+                return _misfit(path[-1], str(context.get("pattern", "")))
+            case _ if kind in _TYPES:
+                return self._wrong_type(_TYPES[kind], path)
+            case _:
+                return _out_of_bounds(kind, context, self._value(path))
+
+    def _value(self, path: Path) -> Any:
+        value = self._data
+        for part in path:
+            value = value[part]
+        return value
+
+    def _unknown_key(self, path: Path) -> tuple[str, str]:
+        key, keys = str(path[-1]), keys_of(self._model(path[:-1]))
+        if (meant := _ELSEWHERE.get(key)) in keys:
+            return f'unknown key "{key}"', f'did you mean "{meant}"?'
+        closest = self._suggestions.closest(key, keys)
+        cure = f'did you mean "{closest}"?' if closest else self._what_it_has(path[:-1])
+        return f'unknown key "{key:.80}"', cure
+
+    def _unknown_type(self, path: Path) -> tuple[str, str]:
+        given = self._value((*path, "type"))
+        if not isinstance(given, str):
+            return f'"type" must be a text, not {_shown(given)}', f"step types: {', '.join(STEP_TYPES)}"
+        closest = self._suggestions.closest(given, STEP_TYPES)
+        cure = f'did you mean "{closest}"?' if closest else f"step types: {', '.join(STEP_TYPES)}"
+        return f'unknown step type "{given:.80}"', cure
+
+    def _missing_type(self, path: Path) -> str:
+        named = [str(key) for key in self._value(path) if key in STEP_TYPES]
+        return f"add type: {named[0]}" if len(named) == 1 else f"step types: {', '.join(STEP_TYPES)}"
+
+    def _model(self, path: Path) -> type[Model]:
+        """Whose keys a mapping has."""
+        if not path:
+            return Workflow
+        last = path[-1]
+        if isinstance(last, int):
+            return STEP_TYPES[self._value(path)["type"]]
+        return Parameter if path[:-1] == ("parameters",) else _NESTED[last]
+
+    def _what_it_has(self, path: Path) -> str:
+        model = self._model(path)
+        if not issubclass(model, StepBase):
+            return f"it has: {', '.join(keys_of(model))}"
+        own = [key for key in keys_of(model) if key not in StepBase.model_fields and key != "type"]
+        return f"a {self._value(path)['type']} step has: {', '.join(own)}, and the keys that every step has"
+
+    def _wrong_type(self, expected: str, path: Path) -> tuple[str, str]:
+        value = self._value(path)
+        message = f"expected {expected}, got {_shown(value)}"
+        if expected == "a text" and isinstance(value, int | float):
+            return message, "put it in quotes"
+        if expected == "a list" and isinstance(value, str) and len(value) < 60:
+            return message, f"write [{value}]"
+        if expected == "true or false" and isinstance(value, str):
+            return message, f"write {_YES_NO.get(value.lower(), 'true or false')}, without quotes"
+        if expected == "a mapping" and path and isinstance(path[-1], int):
+            return message, "a step is a mapping such as {id: check, type: command, command: uptime}"
+        return message, ""
+
+    def _no_choice(self, path: Path, context: Mapping[str, Any]) -> tuple[str, str]:
+        value = self._value(path)
+        choices = context.get("choices") or [context["expected"]]
+        named = [_TYPES.get(choice, choice.replace("'", '"')) for choice in choices]
+        expected = " or ".join(dict.fromkeys(named))
+        known = [word for choice in choices for word in choice.split("'")[1::2]]
+        closest = self._suggestions.closest(value, known) if isinstance(value, str) else None
+        return f"expected {expected}, got {_shown(value)}", f'did you mean "{closest}"?' if closest else ""
+
+
+def _split(message: str) -> tuple[str, str]:
+    """`90x is no duration; write 90s` holds its cure."""
+    said, _, cure = message.partition("; ")
+    return said, cure
+
+
+def _misfit(value: Any, pattern: str) -> tuple[str, str]:
+    shown = _shown(value)
+    if pattern.startswith("^[A-Za-z][A-Za-z0-9_]*"):
+        return f"{shown} is no identifier", "use letters, digits and _, beginning with a letter"
+    if ":" in pattern:
+        return f"{shown} names no function", "write package.module:function"
+    return f"{shown} doesn't fit", f"it must match {pattern}"
+
+
+def _out_of_bounds(kind: str, context: Mapping[str, Any], value: Any) -> tuple[str, str]:
+    match kind:
+        case "too_short" | "string_too_short":
+            return "it is empty", "write at least one entry" if kind == "too_short" else "write a text"
+        case "too_long" | "string_too_long":
+            return f"it is too long: {len(value):,}", f"at most {context['max_length']:,} are allowed"
+        case "greater_than_equal" | "greater_than":
+            return f"{_shown(value)} is too small", f"at least {context.get('ge', context.get('gt'))}"
+        case "less_than_equal" | "less_than":
+            return f"{_shown(value)} is too large", f"at most {context.get('le', context.get('lt'))}"
+        case _:
+            return f"{_shown(value)} can't be used here", ""
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict | list | tuple):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
