@@ -66,7 +66,7 @@ def test_queued_work_survives_a_killed_server(home: Home, client: "Redis") -> No
     client.rpush("queue", *map(str, range(500)))
     assert client.waitaof(1, 0, 5000) == [1, 0]
     os.kill(broker_pid(home), signal.SIGKILL)
-    url = str(home.installation() and start(home).broker_url)
+    url = start(home).broker_url
     assert wait_for(lambda: check(home)[0].restarts == 1 and check(home)[0].state == "running", PATIENCE)
     with Redis.from_url(url, decode_responses=True) as again:
         assert again.lrange("queue", 0, -1) == [str(number) for number in range(500)]
