@@ -151,7 +151,7 @@ class Conductor:
         for step in steps:
             place = self._places[step]
             place.waiting_for -= 1
-            if place.waiting_for == 0 and place.status == "pending":
+            if place.waiting_for == 0:
                 dependencies = (self._places[id].status for id in place.node.after)
                 yield Change(step, may_start(place.node.run_if, dependencies))
 

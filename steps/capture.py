@@ -99,17 +99,20 @@ class _Tail:
 
 
 class _Allowance:
-    """How many lines may be told now."""
+    """How many lines may be told now. Once used up, it stays closed until a second's worth is there again."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._left = float(LINES_AT_ONCE)
         self._seen = clock()
+        self._closed = False
 
     def take(self, wanted: int) -> int:
         now = self._clock()
         self._left = min(LINES_AT_ONCE, self._left + (now - self._seen) * LINES_A_SECOND)
         self._seen = now
-        taken = min(wanted, int(self._left))
+        self._closed = self._closed and self._left < LINES_A_SECOND
+        taken = 0 if self._closed else min(wanted, int(self._left))
         self._left -= taken
+        self._closed = self._closed or taken < wanted
         return taken
