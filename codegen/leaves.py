@@ -177,12 +177,20 @@ class Validation(Leaf):
 
 
 class Notification(Leaf):
-    """Tells people something over a channel."""
+    """Tells people something: `log` writes it to the run's log, `webhook` posts it to `url`."""
 
     type: Literal["notification"]
-    channel: str = "log"
+    channel: Literal["log", "webhook"] = "log"
     message: Template
     url: Template | None = None
+
+    @model_validator(mode="after")
+    def _url_for_webhooks(self) -> Self:
+        if self.channel == "webhook" and self.url is None:
+            raise ValueError("channel webhook has no url; say where to post the message")
+        if self.channel != "webhook" and self.url is not None:
+            raise ValueError(f"url has no use with channel {self.channel}; set channel: webhook or leave it out")
+        return self
 
 
 class Wait(Leaf):
