@@ -189,7 +189,9 @@ class Notification(Leaf):
         if self.channel == "webhook" and self.url is None:
             raise ValueError("channel webhook has no url; say where to post the message")
         if self.channel != "webhook" and self.url is not None:
-            raise ValueError(f"url has no use with channel {self.channel}; set channel: webhook or leave it out")
+            raise ValueError(
+                f"url has no use with channel {self.channel}; set channel: webhook or leave it out"
+            )
         return self
 
 
