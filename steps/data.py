@@ -1,5 +1,6 @@
 """What steps hand to each other is JSON data, whatever an expression gave."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
@@ -21,7 +22,18 @@ def json_data(value: Any, what: str) -> Any:
 
 
 def plain_text(value: Any) -> str:
-    """A filled-in template where only a text fits: an argument, a header, a variable's value."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
+    """A filled-in template as a text: one that is a single `{{ expression }}` may have given anything."""
+    return value if isinstance(value, str) else str(value)
+
+
+def word(value: Any, what: str) -> str:
+    """A text that a program gets; None is refused as it is in a shell command."""
+    if value is None:
+        raise StepFailed(f"{what} is none, which no program can take; add | default('', true)")
+    return plain_text(value)
+
+
+def words(values: Iterable[Any], what: str) -> list[str]:
+    """Arguments of a program; a list among them becomes one argument for each item."""
+    flat = (item for value in values for item in (value if isinstance(value, list | tuple) else (value,)))
+    return [word(value, f"{what} {index}") for index, value in enumerate(flat)]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from steps.data import plain_text
+from steps.data import word
 from steps.scope import Scope
 
 _OURS = ("OPSCONDUCTOR_",)
@@ -18,7 +18,7 @@ def environment(scope: Scope, more: Mapping[str, Any] | None) -> dict[str, str]:
     `OPSCONDUCTOR_STEP_KEY` is the same for every try of the same step of the same run: an idempotency key.
     """
     inherited = {name: value for name, value in os.environ.items() if not _is_ours(name)}
-    given = {name: plain_text(value) for name, value in (more or {}).items()}
+    given = {name: word(value, f"variable {name!r}") for name, value in (more or {}).items()}
     return {"PYTHONUNBUFFERED": "1", **inherited, "OPSCONDUCTOR_STEP_KEY": scope.key, **given}
 
 

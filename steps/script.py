@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from codegen.leaves import Script
-from steps.data import plain_text
+from steps.data import words
 from steps.executor import executor
 from steps.private_file import private_file
 from steps.process import run_process
@@ -28,5 +28,5 @@ async def script(
 ) -> dict[str, Any]:
     """Run a script from a file that only we can read: `{stdout, stderr, exit_code}`."""
     with private_file("script", script) as file:
-        arguments = [INTERPRETERS[language], str(file), *map(plain_text, args or ())]
+        arguments = [INTERPRETERS[language], str(file), *words(args or (), "argument")]
         return await run_process(scope, arguments, cwd=cwd, env=env, timeout=timeout)

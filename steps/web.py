@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from codegen.leaves import Http
-from steps.data import json_data, plain_text
+from steps.data import json_data, plain_text, word
 from steps.errors import StepFailed
 from steps.executor import executor
 from steps.scope import Scope
@@ -45,8 +45,8 @@ async def http(
     """
     result = await send(
         method,
-        str(url),
-        headers={name: plain_text(value) for name, value in (headers or {}).items()},
+        plain_text(url),
+        headers={name: word(value, f"header {name!r}") for name, value in (headers or {}).items()},
         query=json_data(dict(query or {}), "query"),
         json=None if json_body is None else json_data(json_body, "json"),
         body=None if body is None else plain_text(body),
