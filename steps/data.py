@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from codegen.sandbox.limits import kind
 from steps.errors import StepFailed
 
 
@@ -16,7 +17,7 @@ def json_data(value: Any, what: str) -> Any:
         return to_jsonable_python(value)
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise StepFailed(
-            f"{what} is a {type(value).__name__} that is no JSON data; "
+            f"{what} is {kind(value)} that is no JSON data; "
             "use texts, numbers, booleans, lists, mappings or null"
         ) from error
 
