@@ -5,7 +5,6 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from codegen.sandbox.limits import kind
 from steps.errors import StepFailed
 
 
@@ -17,7 +16,7 @@ def json_data(value: Any, what: str) -> Any:
         return to_jsonable_python(value)
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise StepFailed(
-            f"{what} is {kind(value)} that is no JSON data; "
+            f"{what} is no JSON data but {type(value).__name__}; "
             "use texts, numbers, booleans, lists, mappings or null"
         ) from error
 

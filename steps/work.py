@@ -6,7 +6,6 @@ from itertools import islice
 from typing import Any
 
 from codegen.errors import ParameterError
-from codegen.sandbox.limits import kind
 from codegen.schedule import Node
 from codegen.targets import check_targets
 from steps.data import json_data
@@ -76,5 +75,5 @@ def _listed(expression: str, value: Any) -> list[Any]:
     if isinstance(value, Mapping):
         raise StepFailed(f"for_each: {expression!r} gave a mapping, not a list; use its `| items | list`")
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise StepFailed(f"for_each: {expression!r} gave {kind(value)}, not a list")
+        raise StepFailed(f"for_each: {expression!r} gave {type(value).__name__}, not a list")
     return list(islice(value, LONGEST_FAN_OUT + 1))

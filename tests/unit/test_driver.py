@@ -362,8 +362,8 @@ class TestFanOut:
         ("for_each", "reason"),
         [
             ("params.nothing", "nothing"),
-            ("'abc'", "gave a text, not a list"),
-            ("5", "gave a number, not a list"),
+            ("'abc'", "gave str, not a list"),
+            ("5", "gave int, not a list"),
             ("{'a': 1}", "gave a mapping, not a list"),
             ("params.long + ['one more']", f"more than {LONGEST_FAN_OUT:,} items"),
         ],
