@@ -1,0 +1,1 @@
+"""The closed room in which expressions and templates are evaluated."""
