@@ -1,0 +1,221 @@
+"""The client side of Prefect: start a run, follow it, cancel it, read its logs and its state."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import httpx
+from prefect import get_client
+from prefect.client.orchestration import PrefectClient as Api
+from prefect.client.schemas import filters as by
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import get_current_settings
+from prefect.states import Cancelling
+
+from control.errors import NotDeployed, PrefectUnreachable, RunAmbiguous, RunRefused, RunUnknown
+from control.masking import masked
+from control.run_logs import LogReader, OnLog
+from control.run_tree import PAGE, family, parts, status_of
+from control.runs import RunLog, RunStatus
+
+ROUTER = "route-workflow/router"
+
+_POLL = 0.5
+_LAST_LINES = 3.0
+"""Seconds after a run's end in which its last batch of log lines still comes; Prefect sends one every 2 s."""
+
+
+class PrefectClient:
+    """Talks to the server of PREFECT_API_URL. Use it as an async context manager.
+
+    Every method raises PrefectUnreachable when the server doesn't answer or refuses us.
+    """
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._connected: Api | None = None
+
+    async def __aenter__(self) -> Self:
+        if not get_current_settings().api.url:
+            raise PrefectUnreachable(
+                "There is no Prefect server: start one with `opsconductor up`, "
+                "or set PREFECT_API_URL to your own."
+            )
+        with _reached():
+            try:
+                self._connected = await self._stack.enter_async_context(get_client())
+            except RuntimeError as error:  # what Prefect makes of no answer and of another version's
+                raise PrefectUnreachable(_no_answer(str(error.__cause__ or error))) from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def start(self, parameters: Mapping[str, Any], deployment: str = ROUTER) -> RunStatus:
+        """A new run of a deployment, which begins when its worker takes it.
+
+        Raises NotDeployed, and RunRefused when Prefect doesn't accept the parameters.
+        """
+        with _reached():
+            try:
+                found = await self._api.read_deployment_by_name(deployment)
+                run = await self._api.create_flow_run_from_deployment(found.id, parameters=dict(parameters))
+            except ObjectNotFound:
+                raise NotDeployed(deployment) from None
+            except PrefectHTTPStatusError as error:
+                if error.response.status_code in (400, 409, 413, 422):
+                    raise RunRefused(_detail(error)) from error
+                raise
+        return status_of(run)
+
+    async def state(self, run_id: UUID | str) -> RunStatus:
+        """The run's state now, with its subflows and task runs. Raises RunUnknown."""
+        with _reached():
+            run = await self._run(run_id)
+            return status_of(run, await parts(self._api, await family(self._api, run)))
+
+    async def find(self, reference: str, *, unfinished: bool = False) -> RunStatus:
+        """The run with this id, else the latest of this name, else the recent one whose id begins so.
+
+        With `unfinished` a name means the only run of that name that hasn't ended yet.
+        Raises RunUnknown and RunAmbiguous.
+        """
+        with _reached():
+            if _uuid(reference) is not None:
+                return status_of(await self._run(reference))
+            named = await self._named(reference)
+            going_on = [run for run in named if not run.is_final]
+            if unfinished and len(going_on) > 1:
+                raise RunAmbiguous(reference, [run.id for run in going_on[:10]])
+            if named:
+                return going_on[0] if unfinished and going_on else named[0]
+            return await self._beginning(reference)
+
+    async def cancel(self, run_id: UUID | str, patience: float = 30.0) -> RunStatus:
+        """Ask for the run's end and wait for it, up to `patience` seconds; the state it is in then.
+
+        A run that has ended already stays as it is.
+        """
+        with _reached():
+            run = await self._run(run_id)
+            await self._api.set_flow_run_state(run.id, Cancelling())
+            clock = asyncio.get_running_loop().time
+            deadline = clock() + patience
+            while True:
+                status = status_of(await self._run(run_id))
+                if status.is_final or clock() > deadline:
+                    return status
+                await asyncio.sleep(_POLL)
+
+    async def follow(self, run_id: UUID | str, on_log: OnLog | None = None) -> RunStatus:
+        """Wait for the run's end; `on_log` gets the log lines of the run and all below it as they come."""
+        with _reached():
+            root = await self._run(run_id)
+            reader = LogReader(self._api, root)
+            status = status_of(root)
+            late = 0.0 if status.is_final else _LAST_LINES
+            while not status.is_final:
+                await reader.pass_on(on_log)
+                await asyncio.sleep(_POLL)
+                status = status_of(await self._run(run_id))
+            await reader.pass_on(on_log)
+            if on_log and late:
+                await asyncio.sleep(late)
+                await reader.pass_on(on_log)
+            return status
+
+    async def logs(self, run_id: UUID | str) -> list[RunLog]:
+        """All log lines of the run, its subflows and its tasks, in the order of their time."""
+        with _reached():
+            return await LogReader(self._api, await self._run(run_id)).new()
+
+    async def has_block(self, kind: str, name: str) -> bool:
+        """Whether Prefect has a block, such as `has_block("celery-broker", "default")`."""
+        with _reached():
+            try:
+                await self._api.read_block_document_by_name(name, kind)
+            except ObjectNotFound:
+                return False
+            return True
+
+    @property
+    def _api(self) -> Api:
+        if self._connected is None:
+            raise RuntimeError("use it as `async with PrefectClient() as client`")
+        return self._connected
+
+    async def _run(self, run_id: UUID | str) -> FlowRun:
+        id = _uuid(str(run_id))
+        if id is None:
+            raise RunUnknown(str(run_id))
+        try:
+            return await self._api.read_flow_run(id)
+        except ObjectNotFound:
+            raise RunUnknown(str(run_id)) from None
+
+    async def _named(self, name: str) -> list[RunStatus]:
+        return await self._latest(
+            by.FlowRunFilter(
+                name=by.FlowRunFilterName(any_=[name]),
+                parent_task_run_id=by.FlowRunFilterParentTaskRunId(is_null_=True),
+            )
+        )
+
+    async def _beginning(self, reference: str) -> RunStatus:
+        past = by.FlowRunFilterExpectedStartTime(before_=datetime.now(UTC))
+        recent = await self._latest(by.FlowRunFilter(expected_start_time=past))
+        found = [run for run in recent if reference and run.id.startswith(reference.lower())]
+        if len(found) > 1:
+            raise RunAmbiguous(reference, [run.id for run in found[:10]])
+        if not found:
+            raise RunUnknown(reference)
+        return found[0]
+
+    async def _latest(self, wanted: by.FlowRunFilter) -> list[RunStatus]:
+        runs = await self._api.read_flow_runs(
+            flow_run_filter=wanted, sort=FlowRunSort.START_TIME_DESC, limit=PAGE
+        )
+        return [status_of(run) for run in runs]
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Turns the ways in which a server can't be reached into one."""
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise PrefectUnreachable(_no_answer(str(error) or type(error).__name__)) from error
+    except PrefectHTTPStatusError as error:
+        raise PrefectUnreachable(_no_answer(_detail(error))) from error
+
+
+def _no_answer(reason: str) -> str:
+    url = masked(get_current_settings().api.url or "")
+    return (
+        f"The Prefect server {url} can't be used ({masked(reason)}): start it with `opsconductor up`, "
+        "or correct PREFECT_API_URL and PREFECT_API_KEY."
+    )
+
+
+def _detail(error: PrefectHTTPStatusError) -> str:
+    try:
+        body = error.response.json()
+    except ValueError:
+        body = None
+    told = body.get("detail") or body.get("exception_message") if isinstance(body, dict) else None
+    return f"it answers {error.response.status_code}{f': {told}' if told else ''}"[:1000]
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
