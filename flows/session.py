@@ -43,8 +43,11 @@ class Session:
             self._cancels.remove(cancel)
 
 
+OnOpened = Callable[[Session], None]
+
 _current: ContextVar[Session | None] = ContextVar("opsconductor_session", default=None)
 _listener: ContextVar[Listener] = ContextVar("opsconductor_listener", default=ignore)
+_on_opened: ContextVar[OnOpened | None] = ContextVar("opsconductor_on_opened", default=None)
 
 
 def current() -> Session | None:
@@ -63,15 +66,19 @@ def entered(session: Session) -> Iterator[Session]:
 
 
 @contextmanager
-def listening(listener: Listener) -> Iterator[None]:
-    """Sessions opened inside the block tell their events to `listener` too."""
-    token = _listener.set(listener)
+def listening(listener: Listener, on_opened: OnOpened | None = None) -> Iterator[None]:
+    """Sessions opened inside the block tell their events to `listener`; `on_opened` gets each of them."""
+    heard, told = _listener.set(listener), _on_opened.set(on_opened)
     try:
         yield
     finally:
-        _listener.reset(token)
+        _listener.reset(heard)
+        _on_opened.reset(told)
 
 
 def opened(run_id: str) -> Session:
     """A new session that tells its events to the surrounding listener."""
-    return Session(run_id, _listener.get())
+    session = Session(run_id, _listener.get())
+    if (on_opened := _on_opened.get()) is not None:
+        on_opened(session)
+    return session
