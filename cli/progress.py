@@ -1,0 +1,89 @@
+"""Shows a run's steps as they go: a moving view on a terminal, plain lines elsewhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from threading import Lock
+
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from cli.output import printable
+from steps.events import Event, now
+
+_MARKS = {
+    "succeeded": ("✓", "green"),
+    "failed": ("✗", "bold red"),
+    "cancelled": ("■", "yellow"),
+    "skipped": ("-", "dim"),
+    "retrying": ("↻", "yellow"),
+}
+_MOST_SHOWN = 12
+
+
+class Progress:
+    """Hears a run's events and writes one line per start, output line, retry and end."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun: dict[str, datetime] = {}
+        self._lock = Lock()
+        self._moving = console.is_terminal
+
+    def __call__(self, event: Event) -> None:
+        """A listener of the run. May be called from any thread."""
+        with self._lock:
+            line = self._line(event)
+            if event.kind == "started":
+                self._begun[event.label] = event.time
+            elif event.kind == "ended":
+                self._begun.pop(event.label, None)
+        if line is not None:
+            self._console.print(line)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show what is running below the lines while the block runs, where that is possible."""
+        if not self._moving:
+            yield
+            return
+        with Live(self, console=self._console, refresh_per_second=8, transient=True, redirect_stdout=False):
+            yield
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The steps that run now, for the moving view."""
+        with self._lock:
+            begun = list(self._begun.items())
+        moment = now()
+        rows = [Spinner("dots", _running(label, since, moment)) for label, since in begun[:_MOST_SHOWN]]
+        hidden = len(begun) - len(rows)
+        more = [Text(f"  and {hidden} more", style="dim")] if hidden > 0 else []
+        yield Group(*rows, *more)
+
+    def _line(self, event: Event) -> Text | None:
+        label = printable(event.label)
+        match event.kind:
+            case "started":
+                return None if self._moving else Text(f"  {label} started")
+            case "line":
+                return Text(f"  {label} | {printable(event.text)}", style="dim")
+            case "retrying":
+                return _marked("retrying", f"{label} is tried again", event.text)
+            case "ended":
+                since = self._begun.get(event.label)
+                took = f" in {(event.time - since).total_seconds():.1f} s" if since else ""
+                return _marked(event.status, f"{label} {event.status}{took}", event.text)
+
+
+def _running(label: str, since: datetime, moment: datetime) -> Text:
+    return Text(f"{printable(label)} {max(0.0, (moment - since).total_seconds()):.0f} s", style="cyan")
+
+
+def _marked(status: str, text: str, reason: str) -> Text:
+    mark, style = _MARKS.get(status, ("·", ""))
+    line = Text.assemble((mark, style), " ", text)
+    if reason:
+        line.append(f": {printable(reason)}", style=style)
+    return line

@@ -1,0 +1,61 @@
+"""Where the commands find a document: a file, standard input (`-`), or a name in the document folders."""
+
+import sys
+from pathlib import Path
+
+from codegen.document import load, load_file
+from codegen.errors import DocumentError, Problem
+from codegen.limits import MOST_BYTES, too_large
+from codegen.workflow import Workflow
+from flows.documents import folders, known, understood
+
+STANDARD_INPUT = "-"
+
+
+def opened(file: str) -> Workflow:
+    """The document, checked. Raises DocumentError with everything that is wrong with it."""
+    if file == STANDARD_INPUT:
+        return load(_standard_input(), file="<stdin>")
+    path = Path(file)
+    if _exists(path):
+        return load_file(path)
+    where = folders()
+    if file in known(where) or _is_in(file, where):
+        return understood(file)
+    raise DocumentError([_nothing_there(file, where)])
+
+
+def shown_name(file: str) -> str:
+    """How messages name the place."""
+    return "<stdin>" if file == STANDARD_INPUT else file
+
+
+def _standard_input() -> str:
+    data = sys.stdin.buffer.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise DocumentError([too_large(len(data)).at("<stdin>", 1, 1)])
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        problem = Problem("", f"byte {error.start + 1} is no UTF-8", "save the document as UTF-8")
+        raise DocumentError([problem.at("<stdin>", 1, 1)]) from error
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _is_in(name: str, where: tuple[Path, ...]) -> bool:
+    return "\n" not in name and any(_exists(folder / name) for folder in where)
+
+
+def _nothing_there(file: str, where: tuple[Path, ...]) -> Problem:
+    names = ", ".join(known(where)) or "none"
+    return Problem(
+        "",
+        f"there is no file {file!r:.300}, nor a document of that name in {', '.join(map(str, where))}",
+        f"known documents: {names}; OPSCONDUCTOR_WORKFLOWS names other folders",
+    )
