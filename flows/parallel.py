@@ -156,7 +156,7 @@ class Run:
         with self._in_section("always"):
             yield
 
-    async def finish(self, outputs: Mapping[str, str] | None = None) -> Any:
+    async def finish(self, outputs: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Run all steps and return the outputs. Raises `WorkflowFailed`; a cancelled run ends Cancelled."""
         session = current() or opened(str(flow_run.id))
         plan = Plan(
@@ -168,7 +168,8 @@ class Run:
         report = await self._carried_out(plan, session)
         session.report = report
         if report.cancelled:
-            return Cancelled(message=cancellation(report))
+            # Prefect takes a state that a flow returns as the state it ended in.
+            return Cancelled(message=cancellation(report))  # type: ignore[return-value]
         if not report.success:
             raise WorkflowFailed(report)
         return report.outputs

@@ -1,0 +1,49 @@
+"""What the signatures of generated flows need beyond plain types."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from prefect import Flow
+from pydantic import ValidatorFunctionWrapHandler, WrapValidator
+
+
+def _as_given(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    number = check(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else number
+
+
+AsGiven = WrapValidator(_as_given)
+"""Marks a float that keeps a whole number whole: 3 stays 3, so a command says `3` and not `3.0`."""
+
+
+def arguments(flow: Flow[..., Any], given: Sequence[str] | None = None) -> dict[str, Any]:
+    """The flow's arguments from the command line: `python check.py host=web-1 'ports=[80, 443]'`.
+
+    Lists and mappings are JSON; Prefect makes numbers and truth values of the other texts.
+    """
+    words = sys.argv[1:] if given is None else given
+    values: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or name not in flow.parameters.properties:
+            raise SystemExit(f"{word!r} sets no parameter; {_usage(flow)}")
+        values[name] = _value(name, value, flow.parameters.properties[name])
+    missing = [name for name in flow.parameters.required if name not in values]
+    if missing:
+        raise SystemExit(f"{', '.join(missing)}: a value is required; {_usage(flow)}")
+    return values
+
+
+def _value(name: str, text: str, schema: dict[str, Any]) -> Any:
+    if schema.get("type") not in ("array", "object"):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise SystemExit(f"{name}={text}: {error}; write JSON, for example {name}='[1, 2]'") from error
+
+
+def _usage(flow: Flow[..., Any]) -> str:
+    return f"write name=value for: {', '.join(flow.parameters.properties) or 'none'}"
