@@ -12,6 +12,7 @@ from steps.errors import StepFailed
 from steps.events import Event
 from steps.interpreter import interpret
 from steps.kept_log import KEPT_CHARACTERS, KEPT_LINES, KeptLog
+from steps.scope import Outcome, Scope
 from steps.testing import Recorder, run
 
 Step = dict[str, Any]
@@ -102,7 +103,7 @@ async def test_steps_of_all_lists_can_be_named_from_the_first_moment() -> None:
         ([group("g", ok("a"), bad("b")), bad("c")], "b"),
         ([group("g", bad("a"), continue_on_error=True), bad("b", run_if="finished")], "b"),
         ([group("g", group("h", bad("a")), continue_on_error=True), bad("b", run_if="failed")], "b"),
-        ([bad("a", continue_on_error=True), ok("b")], "b"),
+        ([bad("a", continue_on_error=True), ok("b"), ok("c")], "b"),
         ([group("g", bad("a", continue_on_error=True), ok("b")), bad("c", run_if="finished")], "c"),
         ([group("g", ok("a"), when="nothing"), bad("b", run_if="finished")], "g"),
         ([ok("a", for_each=["{{ nothing }}"]), bad("b", run_if="finished")], "a"),
@@ -189,6 +190,29 @@ class TestCancel:
         work.cancel()
         done = await work.run()
         assert statuses(done) == {"a": "cancelled", "b": "cancelled", "c": "skipped", "d": "succeeded"}
+
+    async def test_after_a_failure(self) -> None:
+        """Somebody who cancels wants the end: the handlers of the failure don't start any more."""
+        work = interpret(
+            workflow(
+                {"id": "a", "type": "wait", "duration": "1h"}, bad("b", depends_on=[]), on_failure=[ok("c")]
+            ),
+            run_id="r",
+            listener=lambda event: work.cancel() if event.step == "b" and event.kind == "ended" else None,
+        )
+        done = await work.run()
+        assert statuses(done) == {"a": "cancelled", "b": "failed", "c": "skipped"}
+        assert done.error is not None
+        assert done.error.step == "b"
+
+    async def test_a_step_that_cancels_itself(self) -> None:
+        """A cancellation that comes from inside a step is never reported as success."""
+
+        async def vanish(scope: Scope, /, **keys: Any) -> Outcome:
+            raise asyncio.CancelledError
+
+        done = await run(workflow(ok("a")), executors={"set": vanish})
+        assert (done.success, done.cancelled, statuses(done)) == (False, True, {"a": "cancelled"})
 
     async def test_while_the_handlers_run(self) -> None:
         """They are ended too; the failure before stays the error."""
