@@ -44,7 +44,7 @@ class Driver:
         return self._conductor.outcome
 
     def cancel(self) -> None:
-        """End what runs, start nothing more."""
+        """End what runs, start nothing more. A listener must not call it: a step would be half-way."""
         self._apply(self._conductor.stop("cancelled"))
         for task in self._running:
             task.cancel()

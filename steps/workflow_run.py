@@ -1,5 +1,6 @@
 """One run of a workflow from its first step to its report, on either engine."""
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -31,8 +32,8 @@ class Plan:
 class WorkflowRun:
     """Runs the main steps, then what the document says of failure and of the end, and reports.
 
-    `cancel` may be called at any time from the same event loop: running steps are ended, no main step
-    starts any more, and the always-steps still run.
+    `cancel` may be called at any time, also by a listener or from another thread: running steps are
+    ended, no main step starts any more, and the always-steps still run.
     """
 
     def __init__(self, plan: Plan, surroundings: Surroundings) -> None:
@@ -41,12 +42,27 @@ class WorkflowRun:
         self._listener = surroundings.listener
         self._around = replace(surroundings, listener=self._hear)
         self._driver: Driver | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.cancelled = False
         for work in (*plan.steps, *plan.on_failure, *plan.finally_):
             self._around.steps[work.id] = StepRecord()
 
     async def run(self) -> Report:
         """Run to the end."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            return await self._report()
+        finally:
+            self._loop = None
+
+    def cancel(self) -> None:
+        """End what runs and start no further main step."""
+        self.cancelled = True
+        loop = self._loop
+        if loop:
+            loop.call_soon_threadsafe(self._cancel_driver)
+
+    async def _report(self) -> Report:
         start, plan = now(), self._plan
         verdict = await self._drive(plan.steps)
         error = self._cause(plan.steps) if verdict == "failed" else None
@@ -72,9 +88,7 @@ class WorkflowRun:
             end_time=now(),
         )
 
-    def cancel(self) -> None:
-        """End what runs and start no further main step."""
-        self.cancelled = True
+    def _cancel_driver(self) -> None:
         if self._driver:
             self._driver.cancel()
 
