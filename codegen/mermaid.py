@@ -92,8 +92,8 @@ class _Chart:
             self._line(
                 depth + 1, f"{entry}{{{label(step.when if isinstance(step, Condition) else step.value)}}}"
             )
-        for key, steps in branches(step):
-            self._draw(steps, after, depth + 1, entry, key.replace("cases", "case ", 1) if entry else "")
+        for text, (_, steps) in zip(_branch_names(step), branches(step), strict=True):
+            self._draw(steps, after, depth + 1, entry, text)
         self._line(depth, "end")
 
     def _handlers(self, step: Step, name: str, depth: int) -> None:
@@ -106,6 +106,16 @@ class _Chart:
 
     def _line(self, depth: int, text: str) -> None:
         self.lines.append("    " * depth + text)
+
+
+def _branch_names(step: Step) -> tuple[str, ...]:
+    match step:
+        case Condition():
+            return "then", "else"
+        case Switch():
+            return (*(f"case {key}" for key in step.cases), "default")
+        case _:
+            return ("",)
 
 
 def _condition(step: Step) -> str:

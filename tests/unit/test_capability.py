@@ -1,0 +1,75 @@
+"""Which engine can't honour what, and that the table speaks of the language as it is."""
+
+from typing import Any
+
+import pytest
+
+from codegen.capability import LIMITS, able, table
+from codegen.step import StepBase
+from codegen.workflow import STEP_TYPES, Workflow
+from tests.unit.random_documents import step, workflow
+from tests.unit.reference_documents import triage
+
+APPROVAL = {"id": "ask", "type": "approval", "message": "go on?"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "keys", "path", "construct"),
+    [
+        ([APPROVAL], {}, "steps[0].type", "approval"),
+        ([{"id": "e", "type": "emit", "event": "x"}], {}, "steps[0].type", "emit"),
+        ([step("a"), {"id": "l", "type": "listen", "event": "x"}], {}, "steps[1].type", "listen"),
+        ([step("a", requires_approval=True)], {}, "steps[0].requires_approval", "requires_approval"),
+        ([step("a")], {"requires_approval": True}, "requires_approval", "requires_approval"),
+        (
+            [{"id": "c", "type": "condition", "when": "x", "then": [step("a")], "else": [APPROVAL]}],
+            {},
+            "steps[0].else[0].type",
+            "approval",
+        ),
+        ([step("a", on_error={"steps": [APPROVAL]})], {}, "steps[0].on_error.steps[0].type", "approval"),
+        ([step("a", rollback=[APPROVAL])], {}, "steps[0].rollback[0].type", "approval"),
+        ([step("a")], {"on_failure": [APPROVAL]}, "on_failure[0].type", "approval"),
+        ([step("a")], {"finally": [APPROVAL]}, "finally[0].type", "approval"),
+    ],
+)
+def test_celery_cannot_ask_people_or_talk_to_prefect(
+    steps: list[Any], keys: dict[str, Any], path: str, construct: str
+) -> None:
+    """Wherever in the document it stands, the reason has its path; Prefect can."""
+    reasons = able(workflow(steps, **keys))
+    assert [(reason.path, reason.construct) for reason in reasons["celery"]] == [(path, f"'{construct}'")]
+    assert reasons["celery"][0].why in str(reasons["celery"][0])
+    assert reasons["prefect"] == ()
+
+
+def test_all_reasons_are_given() -> None:
+    """One for each use, in the order of the document."""
+    reasons = able(workflow([APPROVAL, {**APPROVAL, "id": "again"}], requires_approval=True))
+    assert [reason.path for reason in reasons["celery"]] == [
+        "requires_approval",
+        "steps[0].type",
+        "steps[1].type",
+    ]
+
+
+def test_most_documents_can_run_on_either_engine() -> None:
+    """Conditions, groups, retries and handlers are no reason."""
+    assert able(triage()) == {"celery": (), "prefect": ()}
+
+
+def test_the_table_lists_every_construct_once() -> None:
+    """Every step type, step key and document key, as the models have them."""
+    rows = [(row.kind, row.construct) for row in table()]
+    assert len(rows) == len(set(rows))
+    assert {name for kind, name in rows if kind == "step type"} == set(STEP_TYPES)
+    assert {name for kind, name in rows if kind == "step key"} == set(StepBase.model_fields)
+    assert ("document key", "finally") in rows
+    assert len(rows) == len(STEP_TYPES) + len(StepBase.model_fields) + len(Workflow.model_fields)
+
+
+def test_no_limit_is_left_out_of_the_table() -> None:
+    """A limit on a construct that the language doesn't have would never be found."""
+    limited = {(row.kind, row.construct): row for row in table() if row.celery or row.prefect}
+    assert limited.keys() == LIMITS.keys()
+    assert all(limited[at].celery == reasons.get("celery", "") for at, reasons in LIMITS.items())
