@@ -1,0 +1,117 @@
+"""What worker and follower say to each other through Redis: the keys of a run and the entries of its stream.
+
+    opsconductor:run:{id}           a channel: something was added to the stream
+    opsconductor:run:{id}:events    the stream: claims, events, and at last a report or a refusal
+    opsconductor:run:{id}:lease     who runs it; gone soon after that process is
+    opsconductor:run:{id}:cancel    `cancelled`, or `withdrawn` before it began; workers keep an eye on it
+    opsconductor:run:{id}:sent      `sending`, then `sent`
+
+All of them expire. Entry ids begin with the moment of the claim and count from there, so adding an entry
+a second time after a broken connection changes nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from celery_bridge.fitting import fitted
+from codegen.result import Report
+from steps.events import Event
+
+LONGEST_STREAM = 10_000
+LONGEST_TEXT = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The names that belong to one run."""
+
+    run_id: str
+
+    @property
+    def channel(self) -> str:
+        """Where wake-ups are published."""
+        return f"opsconductor:run:{self.run_id}"
+
+    @property
+    def events(self) -> str:
+        """The stream."""
+        return f"{self.channel}:events"
+
+    @property
+    def lease(self) -> str:
+        """Held by the process that runs it."""
+        return f"{self.channel}:lease"
+
+    @property
+    def cancel(self) -> str:
+        """Set by who wants it ended."""
+        return f"{self.channel}:cancel"
+
+    @property
+    def sent(self) -> str:
+        """Set by who sends it, before sending."""
+        return f"{self.channel}:sent"
+
+    @property
+    def celery(self) -> str:
+        """Celery's own key and channel for the state of the task, whose id is the run's."""
+        return f"celery-task-meta-{self.run_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker took the run."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The worker could not run it at all."""
+
+    message: str
+
+
+Entry = Claim | Event | Report | Refusal
+Fields = dict[str, str]
+
+
+def written(entry: Entry) -> Fields:
+    """An entry as the fields of the stream."""
+    match entry:
+        case Claim():
+            return {"claim": entry.worker}
+        case Event():
+            return {"event": json.dumps(_bounded(entry).to_json())}
+        case Report():
+            return {"report": fitted(entry)}
+        case Refusal():
+            return {"refusal": entry.message}
+
+
+def read(fields: Mapping[str, str]) -> Entry | None:
+    """The entry of some fields; None when a newer version wrote what this one doesn't know."""
+    match fields:
+        case {"event": text}:
+            return Event.from_json(json.loads(text))
+        case {"claim": worker}:
+            return Claim(worker)
+        case {"report": text}:
+            return Report.model_validate_json(text)
+        case {"refusal": message}:
+            return Refusal(message)
+        case _:
+            return None
+
+
+def is_last(fields: Mapping[str, str]) -> bool:
+    """Whether nothing comes after an entry with these fields."""
+    return "report" in fields or "refusal" in fields
+
+
+def _bounded(event: Event) -> Event:
+    left_out = len(event.text) - LONGEST_TEXT
+    if left_out <= 0:
+        return event
+    return replace(event, text=f"{event.text[:LONGEST_TEXT]}… ({left_out} more characters)")

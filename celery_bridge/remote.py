@@ -1,0 +1,111 @@
+"""Runs a workflow on Celery from here: sends it, follows it, and sees to it that it ends when asked to."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from celery import Celery
+
+from celery_bridge.app import make_app
+from celery_bridge.attendance import attended
+from celery_bridge.background import alongside
+from celery_bridge.calling_off import cancel, withdraw
+from celery_bridge.clients import AWAY
+from celery_bridge.errors import EngineFailed, EngineUnreachable
+from celery_bridge.followed import Followed, Notice, no_notice
+from celery_bridge.follower import Follower
+from celery_bridge.never_started import never_started
+from celery_bridge.settings import BridgeSettings
+from celery_bridge.submission import Sender, Submission
+from codegen.result import Report
+from steps.events import Listener, ignore
+
+REVOKED_AFTER = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What runs of one event loop share on their way to Celery."""
+
+    settings: BridgeSettings
+    app: Celery
+    follower: Follower
+    sender: Sender
+
+
+_links: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[BridgeSettings, Link]] = WeakKeyDictionary()
+
+
+def link_to(settings: BridgeSettings) -> Link:
+    """The running event loop's link for these settings."""
+    links = _links.setdefault(asyncio.get_running_loop(), {})
+    if settings not in links:
+        app, follower = make_app(settings, for_sending=True), Follower(settings)
+        links[settings] = Link(settings, app, follower, Sender(settings, app, follower.redis))
+    return links[settings]
+
+
+async def run_remotely(
+    link: Link, submission: Submission, listener: Listener = ignore, notice: Notice = no_notice
+) -> Report:
+    """Send the workflow and follow it to its report. One that was sent before is only followed.
+
+    Cancelled, it ends the run and returns what was done until then. Raises EngineUnreachable when nothing
+    was run, EngineFailed when the run ended without a report.
+    """
+    async with link.follower.watching(submission.run_id, listener, notice) as followed:
+        try:
+            await link.sender.send(submission)
+            return await _awaited(link, followed, notice)
+        except asyncio.CancelledError:
+            _uncancel()
+            return await _ended(link, followed, submission)
+
+
+async def _awaited(link: Link, followed: Followed, notice: Notice) -> Report:
+    async with alongside(attended(followed, link.app, link.settings, notice)) as attendance:
+        either: list[asyncio.Future[Any]] = [attendance, followed.report]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if attendance.done() and (error := attendance.exception()):
+            await _withdrawn(link, followed, error)
+        return await followed.ended()
+
+
+async def _withdrawn(link: Link, followed: Followed, error: BaseException) -> None:
+    """Take the run back and raise why, unless a worker has begun it meanwhile."""
+    if await withdraw(link.follower.redis, followed.keys, link.settings.ttl):
+        raise error
+
+
+async def _ended(link: Link, followed: Followed, submission: Submission) -> Report:
+    """Cancel the run and wait for what it reports of itself."""
+    seconds = link.settings.cancel_timeout
+    try:
+        begun = await cancel(link.follower.redis, followed.keys, link.settings.ttl)
+    except AWAY as error:
+        raise EngineFailed(f"The run could not be cancelled, and goes on: {error}") from error
+    if not begun:
+        return never_started(submission.document)
+    try:
+        async with alongside(_revoked(link, submission.run_id)), asyncio.timeout(seconds):
+            return await followed.ended()
+    except TimeoutError:
+        raise EngineFailed(
+            f"The worker was told to cancel the run and has not ended it within {seconds:g} s. "
+            "It may still be running: look at the worker's log."
+        ) from None
+
+
+async def _revoked(link: Link, run_id: str) -> None:
+    """Send SIGTERM too, to a worker that doesn't see the key. Second, as it costs a process of the pool."""
+    await asyncio.sleep(REVOKED_AFTER)
+    with suppress(EngineUnreachable):
+        await link.sender.revoke(run_id)
+
+
+def _uncancel() -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()

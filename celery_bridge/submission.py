@@ -1,0 +1,112 @@
+"""Sends a workflow to Celery, once: under an id chosen before, recorded before sending."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import KombuError
+from redis.asyncio import Redis
+
+from celery_bridge.channel import Keys
+from celery_bridge.clients import AWAY, answered
+from celery_bridge.errors import EngineUnreachable
+from celery_bridge.settings import BridgeSettings
+from celery_bridge.urls import masked
+
+RUN_WORKFLOW = "opsconductor.run_workflow"
+REACHED_WITHIN = 2.5
+SENT_WITHIN = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A workflow to be run: the document, values for its parameters, its targets, and the id of the run."""
+
+    document: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    targets: Sequence[str]
+    run_id: str
+
+
+class Sender:
+    """Sends submissions for one set of settings. Celery's own calls block, so they run in threads."""
+
+    def __init__(self, settings: BridgeSettings, app: Celery, redis: Redis) -> None:
+        self._settings = settings
+        self._app = app
+        self._redis = redis
+
+    async def send(self, submission: Submission) -> bool:
+        """Send unless it was sent before; whether it was sent now. EngineUnreachable: nothing was sent.
+
+        One whose sending was begun and not seen to end is sent again: workers run a run only once.
+        """
+        await self._in_thread(self._reach, within=REACHED_WITHIN)
+        if not await self._mark(Keys(submission.run_id)):
+            return False
+        await self._in_thread(lambda: self._send(submission), within=SENT_WITHIN)
+        await self._ask(self._redis.set(Keys(submission.run_id).sent, "sent", ex=self._settings.ttl))
+        return True
+
+    async def revoke(self, run_id: str) -> None:
+        """Have the message dropped where it waits, and the process told that runs it."""
+        revoke = partial(self._app.control.revoke, run_id, terminate=True, signal="SIGTERM")
+        await self._in_thread(revoke, within=REACHED_WITHIN)
+
+    async def _mark(self, keys: Keys) -> bool:
+        """Record that it is being sent; false when it was sent before, and not withdrawn since."""
+        first = await self._ask(self._redis.set(keys.sent, "sending", ex=self._settings.ttl, nx=True))
+        if first:
+            return True
+        sent, cancel = await self._ask(self._redis.mget(keys.sent, keys.cancel))
+        if cancel == "withdrawn":
+            await self._ask(self._redis.delete(keys.cancel))
+            return True
+        return bool(sent != "sent")
+
+    def _reach(self) -> None:
+        with self._app.producer_pool.acquire(block=True, timeout=REACHED_WITHIN) as producer:
+            producer.connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=REACHED_WITHIN)
+
+    def _send(self, submission: Submission) -> None:
+        arguments = {
+            "document": submission.document,
+            "parameters": submission.parameters,
+            "targets": list(submission.targets),
+            "run_id": submission.run_id,
+        }
+        self._app.send_task(
+            RUN_WORKFLOW,
+            kwargs=arguments,
+            task_id=submission.run_id,
+            queue=self._settings.queue,
+            # So that no message outlives the key that says it was cancelled.
+            expires=self._settings.ttl,
+            argsrepr="()",
+            kwargsrepr=f"{{'run_id': {submission.run_id!r}}}",
+        )
+
+    async def _in_thread(self, work: Callable[[], Any], within: float) -> None:
+        try:
+            async with asyncio.timeout(within):
+                await asyncio.to_thread(work)
+        except (KombuError, OSError, TimeoutError) as error:
+            raise unreachable("broker", self._settings.broker_url, error) from error
+
+    async def _ask(self, question: Awaitable[Any]) -> Any:
+        try:
+            return await answered(question)
+        except AWAY as error:
+            raise unreachable("result backend", self._settings.result_backend, error) from error
+
+
+def unreachable(what: str, url: str, error: Exception) -> EngineUnreachable:
+    """The error for a server that can't be reached."""
+    cause = masked(str(error)) or "no answer in time"
+    return EngineUnreachable(
+        f"The {what} {masked(url)} can't be reached: {cause}. Start it (`opsconductor up` starts the "
+        "built-in one), or set OPSCONDUCTOR_BROKER_URL and OPSCONDUCTOR_RESULT_BACKEND to yours."
+    )

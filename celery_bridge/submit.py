@@ -1,0 +1,54 @@
+"""A workflow on Celery as one Prefect task run, which shows what the worker does as it does it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from prefect.runtime import task_run
+
+from celery_bridge.relay import AnyLogger, Relay
+from celery_bridge.remote import link_to, run_remotely
+from celery_bridge.settings import BridgeSettings
+from celery_bridge.submission import Submission
+from codegen.result import Report
+from steps.events import Listener, ignore
+
+LONGEST_NAME = 100
+
+
+def _run_name() -> str:
+    document = task_run.parameters.get("workflow") or {}
+    name = str(document.get("name", "workflow")).strip().splitlines() or ["workflow"]
+    return f"celery: {name[0][:LONGEST_NAME]}"
+
+
+@task(
+    name="run-on-celery",
+    task_run_name=_run_name,
+    description="A Celery worker runs the workflow; this task follows it.",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+async def run_on_celery(
+    workflow: dict[str, Any],
+    parameters: dict[str, Any],
+    targets: Sequence[str] = (),
+    *,
+    run_id: str,
+    settings: BridgeSettings,
+    listener: Listener = ignore,
+) -> Report:
+    """Run a workflow document on Celery and return its report, also when the workflow failed.
+
+    With a `run_id` that was sent before, it follows that run. Cancelled, it ends the run and returns what
+    was done until then (`cancelled` is true). Raises EngineUnreachable when nothing was run, EngineFailed
+    when the run ended without a report.
+    """
+    logger: AnyLogger = get_run_logger()
+    submission = Submission(workflow, parameters, targets, run_id)
+    report = await run_remotely(link_to(settings), submission, Relay(logger, listener), logger.warning)
+    if report.error is not None:
+        logger.error("The workflow failed: step %r: %s", report.error.step, report.error.message)
+    return report

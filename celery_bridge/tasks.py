@@ -1,0 +1,33 @@
+"""The Celery task that runs a workflow. It belongs to no app: `-I celery_bridge.tasks` adds it to yours.
+
+Delivered twice, it runs once: a run that has its report is left alone, one that another process is at is
+waited for. After the death of a worker it runs again from the start, so steps run at least once.
+"""
+
+import asyncio
+from typing import Any
+
+from celery import Task, shared_task
+
+from celery_bridge.hosting import Assignment, host
+from celery_bridge.settings import BridgeSettings
+from celery_bridge.termination import Termination
+
+RUN_WORKFLOW = "opsconductor.run_workflow"
+
+
+@shared_task(  # type: ignore[untyped-decorator]
+    name=RUN_WORKFLOW, bind=True, acks_late=True, reject_on_worker_lost=True, track_started=True
+)
+def run_workflow(
+    self: Task, document: dict[str, Any], parameters: dict[str, Any], targets: list[str], run_id: str
+) -> dict[str, str]:
+    """Run a workflow document and stream what happens to `opsconductor:run:{run_id}:events`.
+
+    Returns how it ended; the report is the last entry of the stream.
+    """
+    settings = BridgeSettings.of_app(self.app)
+    assignment = Assignment(document, parameters, targets, run_id)
+    with Termination() as termination:
+        verdict = asyncio.run(host(assignment, settings, str(self.request.hostname), termination))
+    return {"run_id": run_id, "verdict": verdict}
