@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from jinja2 import Environment, nodes
-
 from codegen.errors import Problem
 from codegen.expressions import parse_template
 from codegen.graph import Graph, Place, places
@@ -61,14 +59,9 @@ def _targets(workflow: Workflow, steps: list[Place]) -> Iterator[Problem]:
             yield unreachable(f"{place.path}.on", on)
 
 
-def _uses_raw(text: str) -> bool:
-    filters = Environment(autoescape=True).parse(text).find_all(nodes.Filter)
-    return any(found.name == "raw" for found in filters)
-
-
 def _doubts(place: Place, tolerated: set[str]) -> Iterator[Problem]:
     for written in texts(place.path, place.step, NOWHERE):
-        if written.kind == "shell" and _uses_raw(written.text):
+        if written.kind == "shell" and parse_template(written.text).uses_raw:
             yield Problem(
                 written.path, "'| raw' puts a value into the shell unquoted", "leave it out unless it must be"
             )

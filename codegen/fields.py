@@ -61,7 +61,8 @@ def _check_expression(text: str) -> str:
 
 
 def _flaw(error: ExpressionError, path: Path = ()) -> Flaw:
-    return Flaw(path, error.problem, error.cure)
+    line = f"line {error.line} of the text: " if error.line and "\n" in error.text.strip() else ""
+    return Flaw(path, f"{line}{error.problem}", error.cure)
 
 
 def _check_nested(value: Any) -> Any:
@@ -100,8 +101,9 @@ def _check_not_blank(text: str) -> str:
     return text
 
 
+NotBlank = AfterValidator(_check_not_blank)
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=20_000), AfterValidator(_check_not_blank)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=20_000), NotBlank]
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),

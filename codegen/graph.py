@@ -54,6 +54,10 @@ class Graph:
         """`step` starts after `on` has ended."""
         self._before[2 * step].append(2 * on + 1)
 
+    def before(self, vertex: int) -> Sequence[int]:
+        """The vertices that have to be reached first."""
+        return self._before[vertex]
+
     def ancestors(self, step: int) -> Iterator[int]:
         """The groups around a step, innermost first."""
         parent = self.parents[step]

@@ -8,7 +8,9 @@ from typing import Any
 from codegen.building import Builder
 from codegen.marks import Place
 
-_TOKEN = re.compile(r'\s*(?:(?P<text>"(?:[^"\\]|\\.)*")|(?P<sign>[\[\]{}:,])|(?P<word>[^\s\[\]{}:,"]+))')
+_TOKEN = re.compile(
+    r'\s*(?:(?P<text>"[^"\\]*(?:\\.[^"\\]*)*")|(?P<sign>[\[\]{}:,])|(?P<word>[^\s\[\]{}:,"]+))'
+)
 
 
 class NotPlainError(ValueError):

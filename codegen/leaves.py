@@ -14,6 +14,7 @@ from codegen.fields import (
     FlawedError,
     Identifier,
     Nested,
+    NotBlank,
     Positive,
     ShellTemplate,
     Template,
@@ -87,17 +88,10 @@ class Script(Leaf):
 
     type: Literal["script"]
     language: Literal["bash", "sh", "python"] = "bash"
-    script: ShellTemplate
+    script: Annotated[ShellTemplate, NotBlank]
     args: tuple[Argument, ...] = ()
     cwd: Template | None = None
     env: dict[str, Argument] = Field(default_factory=dict)
-
-    @field_validator("script")
-    @classmethod
-    def _not_empty(cls, script: str) -> str:
-        if not script.strip():
-            raise FlawedError(Flaw((), "the script is empty", "write at least one line"))
-        return script
 
 
 class Http(Leaf):
@@ -187,11 +181,9 @@ class Notification(Leaf):
     @model_validator(mode="after")
     def _url_for_webhooks(self) -> Self:
         if self.channel == "webhook" and self.url is None:
-            raise ValueError("channel webhook has no url; say where to post the message")
+            raise FlawedError(Flaw(("url",), "channel webhook has no url", "say where to post the message"))
         if self.channel != "webhook" and self.url is not None:
-            raise ValueError(
-                f"url has no use with channel {self.channel}; set channel: webhook or leave it out"
-            )
+            raise FlawedError(Flaw(("url",), f"channel {self.channel} has no use for a url", "leave it out"))
         return self
 
 

@@ -4,16 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.errors import Problem
-from codegen.expressions import parse_expression, parse_template
+from codegen.expressions import ExpressionError, parse_expression, parse_template
 from codegen.graph import Graph, Place
 from codegen.leaves import Set
 from codegen.order_checks import FINALLY, MAIN, ON_FAILURE
 from codegen.salvage import Lost
-from codegen.suggestions import Suggestions, listed
-from codegen.texts import EVERYWHERE, NOWHERE, PER_ITEM, RESULT, Written, texts
-from codegen.workflow import Workflow
+from codegen.suggestions import Suggestions
+from codegen.texts import EVERYWHERE, NOWHERE, PER_ITEM, RESULT, Written, fans_out, texts
+from codegen.workflow import Group, Step, Workflow
 
-GLOBALS = frozenset({"range", "dict", "namespace"})
 RECORD = (
     "status",
     "attempts",
@@ -69,18 +68,19 @@ class Names:
         if place.node.parent is not None:
             parent = self.graph.index[place.node.parent]
             step = self.graph.steps[parent].step
-            fans_out = step.on is not None or step.for_each is not None
-            return before[parent] | (PER_ITEM if fans_out else NOWHERE)
+            return before[parent] | (PER_ITEM if fans_out(step) else NOWHERE)
         is_handler = place.section in _HANDLES_FAILURE or place.section.endswith(".on_error.steps")
         return frozenset({"error"}) if is_handler else NOWHERE
 
     def _check(self, written: Written, position: int | None) -> Iterator[Problem]:
+        if written.kind == "shell":
+            yield from _unquotable(written)
         parse = parse_expression if written.kind == "expression" else parse_template
         parsed = parse(written.text)
-        for name in sorted(parsed.names - EVERYWHERE - GLOBALS - written.names):
+        for name in sorted(parsed.names - EVERYWHERE - written.names):
             yield self._unknown(written, name)
-        for path in sorted({reference.path for reference in parsed.references}, key=str):
-            problem = self._refusal([str(part) for part in path], position, written)
+        for path in sorted(reference.path for reference in parsed.references):
+            problem = self._refusal(list(path), position, written)
             if problem:
                 yield Problem(written.path, *problem)
 
@@ -121,7 +121,7 @@ class Names:
     def _unknown_step(self, name: str) -> tuple[str, str] | None:
         if name in self.graph.index or name in self.lost.ids:
             return None
-        known = [one for one in self.graph.index if one not in self.lost.stand_ins]
+        known = (one for one in self.graph.index if one not in self.lost.stand_ins)
         return f'no step has the id "{name:.80}"', self.suggestions.cure(name, known, "ids")
 
     def _too_early(self, name: str, position: int | None) -> tuple[str, str] | None:
@@ -156,28 +156,33 @@ class Names:
         if not rest:
             return None
         if rest[0] not in RECORD:
-            return f'a step\'s record has no "{rest[0]:.80}"', self.suggestions.cure(
-                rest[0], RECORD, "it has"
-            )
-        if (
-            rest[0] != "outputs"
-            or len(rest) == 1
-            or name not in self.graph.index
-            or name in self.lost.damaged
-        ):
+            cure = self.suggestions.cure(rest[0], RECORD, "it has")
+            return f'a step\'s record has no "{rest[0]:.80}"', cure
+        if len(rest) == 1 or name not in self.graph.index or name in self.lost.damaged:
             return None
         step = self.graph.steps[self.graph.index[name]].step
+        if fans_out(step) and rest[0] in ("result", "outputs"):
+            cure = f"write steps.{name}.items[index].{rest[0]}.{rest[1]:.80}"
+            return f'"{name}" runs more than once; what each run gave is in its items', cure
+        return self._no_output(step, rest[1]) if rest[0] == "outputs" else None
+
+    def _no_output(self, step: Step, wanted: str) -> tuple[str, str] | None:
         outputs = [*step.outputs, *(step.values if isinstance(step, Set) else ())]
-        if step.on is not None or step.for_each is not None:
-            cure = f"write steps.{name}.items[index].outputs.{rest[1]:.80}"
-            return f'"{name}" runs more than once, so its outputs are in its items', cure
-        if rest[1] in outputs:
+        if wanted in outputs:
             return None
+        if isinstance(step, Group):
+            return f'"{step.id}" is a group, which has no outputs', "refer to a step inside it"
         if not outputs:
-            return f'step "{name}" declares no outputs', f"add outputs: {{{rest[1]:.80}: ...}} to it"
-        meant = self.suggestions.closest(rest[1], outputs)
-        cure = f'did you mean "{meant}"?' if meant else f"it has: {listed(outputs)}"
-        return f'step "{name}" has no output "{rest[1]:.80}"', cure
+            return f'step "{step.id}" declares no outputs', f"add outputs: {{{wanted:.80}: ...}} to it"
+        cure = self.suggestions.cure(wanted, outputs, "it has")
+        return f'step "{step.id}" has no output "{wanted:.80}"', cure
+
+
+def _unquotable(written: Written) -> Iterator[Problem]:
+    try:
+        parse_template(written.text).check_shell()
+    except ExpressionError as error:
+        yield Problem(written.path, error.problem, error.cure)
 
 
 def _across(name: str, here: str, theirs: str) -> tuple[str, str] | None:

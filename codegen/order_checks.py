@@ -39,8 +39,7 @@ def connect(graph: Graph, lost: Lost, suggestions: Suggestions) -> list[Problem]
 def check_circles(graph: Graph) -> Iterator[Problem]:
     """Steps that wait for each other never start."""
     for circle in graph.circles():
-        written = [step for step in circle if graph.steps[step].step.depends_on is not None]
-        first = min(written or circle)
+        first = min(_written(graph, circle))
         start = circle.index(first)
         names = [graph.steps[step].node.id for step in [*circle[start:], *circle[:start], first]]
         where = graph.steps[first]
@@ -51,13 +50,20 @@ def check_circles(graph: Graph) -> Iterator[Problem]:
         )
 
 
+def _written(graph: Graph, circle: Sequence[int]) -> Iterator[int]:
+    """The steps whose own depends_on leads on along the circle; without one there would be none."""
+    for step, then in zip(circle, [*circle[1:], circle[0]], strict=True):
+        if graph.steps[then].node.id in (graph.steps[step].step.depends_on or ()):
+            yield step
+
+
 def _refusal(
     graph: Graph, position: int, name: str, lost: Lost, suggestions: Suggestions
 ) -> tuple[str, str] | None:
     if name not in graph.index:
         if name in lost.ids:
             return None
-        known = [one for one in graph.index if one not in lost.stand_ins]
+        known = (one for one in graph.index if one not in lost.stand_ins)
         return f'no step has the id "{name}"', suggestions.cure(name, known, "ids")
     here, other = graph.steps[position], graph.index[name]
     if other == position or name == here.node.id:

@@ -62,7 +62,8 @@ class Parameter(Model):
         if reason := unfit(value):
             return reason
         if self.enum is not None and value not in self.enum:
-            return f"{shown} is none of {', '.join(map(repr, self.enum))}"
+            choices = "the choices" if self.secret else ", ".join(map(repr, self.enum))
+            return f"{shown} is none of {choices}"
         return self._out_of_bounds(value, shown)
 
     def _flaws(self) -> Iterator[Flaw]:

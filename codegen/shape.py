@@ -76,7 +76,7 @@ def _finding(error: Mapping[str, Any], data: Any) -> Finding:
     location = error["loc"]
     for index, part in enumerate(location):
         is_last = index == len(location) - 1
-        if _is_step_type(part, path, data):
+        if index and isinstance(location[index - 1], int) and _is_step_type(part, data):
             continue
         if _leads_on(part, data):
             path.append(part)
@@ -101,8 +101,8 @@ def _within(finding: Finding) -> Iterator[Finding]:
         yield replace(finding, path=(*finding.path, *flaw.path), kind="flaw", context=context)
 
 
-def _is_step_type(part: str | int, path: list[str | int], data: Any) -> bool:
-    return bool(path) and isinstance(path[-1], int) and isinstance(data, dict) and data.get("type") == part
+def _is_step_type(part: str | int, data: Any) -> bool:
+    return isinstance(data, dict) and data.get("type") == part
 
 
 def _leads_on(part: str | int, data: Any) -> bool:

@@ -25,6 +25,8 @@ class Suggestions:
 
     def cure(self, word: str, known: Iterable[str], kind: str = "known") -> str:
         """`did you mean "command"?`, or else the names there are."""
+        if self._left <= 0:
+            return ""
         names = list(known)
         meant = self.closest(word, names)
         if meant is not None:

@@ -25,9 +25,14 @@ class Written:
     names: frozenset[str] = NOWHERE
 
 
+def fans_out(step: Step) -> bool:
+    """Whether the step runs once per target or item."""
+    return step.on is not None or step.for_each is not None
+
+
 def texts(path: str, step: Step, names: frozenset[str]) -> Iterator[Written]:
     """Every text of a step. `names` are those that its place gives, such as `error` in a handler."""
-    within = names | (PER_ITEM if step.on is not None or step.for_each is not None else NOWHERE)
+    within = names | (PER_ITEM if fans_out(step) else NOWHERE)
     after = within | RESULT
     if isinstance(step.for_each, str):
         yield Written(f"{path}.for_each", "expression", step.for_each, names)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from codegen.fields import Model
+from codegen.key_help import KEY_HELP
 from codegen.parameters import Parameter
 from codegen.paths import Path
 from codegen.step import OnError, Repeat, Retry, Rollout, StepBase
@@ -92,7 +93,7 @@ class Wording:
             case "extra_forbidden":
                 return self._unknown_key(path)
             case "missing":
-                return f'"{path[-1]}" is missing', self._what_it_has(path[:-1])
+                return f'"{path[-1]}" is missing', self._what_to_add(path)
             case "union_tag_invalid":
                 return self._unknown_type(path)
             case "union_tag_not_found":
@@ -153,6 +154,11 @@ class Wording:
             return f"it has: {', '.join(keys_of(model))}"
         own = [key for key in keys_of(model) if key not in StepBase.model_fields and key != "type"]
         return f"a {self._value(path)['type']} step has: {', '.join(own)}, and the keys that every step has"
+
+    def _what_to_add(self, path: Path) -> str:
+        model, key = self._model(path[:-1]), str(path[-1])
+        about = KEY_HELP.get(model.__name__, {}).get(key) or KEY_HELP["Step"][key]
+        return f"add {key}: {about[0].lower()}{about[1:].rstrip('.')}"
 
     def _wrong_type(self, expected: str, path: Path) -> tuple[str, str]:
         value = self._value(path)

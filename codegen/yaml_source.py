@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from codegen.building import Builder
-from codegen.marks import Place
+from codegen.marks import START, Place
 
 _TAG = "tag:yaml.org,2002:"
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -17,23 +17,31 @@ _BOOLEAN = dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+# The libyaml within ruamel.yaml.clib is 0.1.7: it knows no `{url: http://x}`, no %YAML 1.2 and no "\\/".
+_ONLY_FAST_REFUSES = frozenset(
+    {"found unexpected ':'", "found incompatible YAML document", "found unknown escape character"}
+)
 _MAY_BE_SPECIAL = frozenset("-+.0123456789~nNtTfF")
 _KINDS = ("null", "bool", "int", "float", "str")
 
 
 def read_yaml(text: str, file: str, *, pure: bool = False) -> Builder:
-    """The builder that has taken the whole text; DocumentError where it can't be read on."""
+    """The builder that has taken the whole text; DocumentError where it can't be read on.
+
+    The fast parser is tried first; what only it refuses is left to the pure one.
+    """
     builder = Builder(file)
-    events = YAML(typ="safe", pure=pure).parse(text)
     try:
-        _take(events, builder)
+        _take(YAML(typ="safe", pure=pure).parse(text), builder)
     except MarkedYAMLError as error:
+        if not pure and error.problem in _ONLY_FAST_REFUSES:
+            return read_yaml(text, file, pure=True)
         mark = error.problem_mark or error.context_mark
-        place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+        place = Place(mark.line + 1, mark.column + 1) if mark else START
         raise builder.fatal(place, *_plainly(error, text, place)) from error
     except (YAMLError, ValueError, AssertionError, LookupError, TypeError) as error:
         # What else the parsers raise on malformed directives and escapes.
-        raise builder.fatal(Place(1, 1), "this is no YAML that can be read", "check the file") from error
+        raise builder.fatal(START, "this is no YAML that can be read", "check the file") from error
     return builder
 
 
