@@ -8,13 +8,17 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from codegen.decision import Decision
 from codegen.explain import factor_rows, markdown
 
+LONGEST_NAME = 200
 
-async def show_decision(decision: Decision, run_id: UUID, tags: set[str]) -> None:
-    """The decision as a table artifact and as tags of the run."""
+
+async def show_decision(decision: Decision, name: str, run_id: UUID, tags: set[str]) -> None:
+    """The decision as a table artifact and as tags of the run, which gets the document's name."""
     await acreate_table_artifact(table=factor_rows(decision), key="decision", description=markdown(decision))
     async with get_client() as client:
         marks = {f"engine:{decision.engine}", f"level:{decision.level}"}
-        await client.update_flow_run(run_id, tags=sorted(tags | marks))
+        await client.update_flow_run(
+            run_id, name=name.splitlines()[0][:LONGEST_NAME], tags=sorted(tags | marks)
+        )
 
 
 async def show_source(source: str, name: str) -> None:

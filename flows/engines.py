@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from celery_bridge.submit import run_on_celery
@@ -13,6 +14,9 @@ from codegen.workflow import Workflow
 from flows.artifacts import show_source
 from flows.configuration import bridge_settings, registry
 from flows.session import Session
+
+# Nothing is stored there. Not naming a place costs two requests a run, which ask the server for its default.
+UNUSED_STORAGE = Path("results")
 
 
 class RunLost(Exception):
@@ -33,10 +37,10 @@ async def by_prefect(job: Job) -> Report:
     """Generate the flow, or take it from the registry, and run it as a subflow."""
     entry = await asyncio.to_thread(registry().get_or_create, job.workflow)
     flow = await asyncio.to_thread(registry().load, entry)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(show_source(entry.source, job.workflow.name))
-        arguments = flow_arguments(job.workflow, job.values, job.targets)
-        state = await flow(**arguments, return_state=True)
+    await show_source(entry.source, job.workflow.name)
+    unstored = flow.with_options(persist_result=False, result_storage=UNUSED_STORAGE)
+    arguments = flow_arguments(job.workflow, job.values, job.targets)
+    state = await unstored(**arguments, return_state=True)
     if job.session.report is None:
         raise RunLost(f"the generated flow ended without a report: {state.name}: {state.message}")
     return job.session.report
