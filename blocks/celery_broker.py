@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr
+from pydantic import Field, HttpUrl, SecretStr
 
 
 class Connection(TypedDict):
@@ -24,7 +24,7 @@ class CeleryBroker(Block):
     _block_type_name = "Celery Broker"
     _block_type_slug = "celery-broker"
     _description = "The message broker and the result backend that OpsConductor's Celery path uses."
-    _documentation_url = "https://docs.celeryq.dev/en/stable/getting-started/backends-and-brokers/"
+    _documentation_url = HttpUrl("https://docs.celeryq.dev/en/stable/getting-started/backends-and-brokers/")
 
     url: SecretStr = Field(description="The broker, redis://... or amqp://...")
     result_backend: SecretStr | None = Field(

@@ -33,7 +33,7 @@ class RoutingPolicy(Block):
     )
     rules: list[dict[str, Any]] = Field(
         default_factory=list,
-        description="Rules such as {name, when: {effects: destructive}, engine: prefect}; the first to fit wins.",
+        description="Such as {name, when: {effects: destructive}, engine: prefect}; the first to fit wins.",
     )
 
     @model_validator(mode="after")

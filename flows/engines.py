@@ -59,7 +59,7 @@ async def by_celery(job: Job) -> Report:
             listener=job.session.tell,
         )
     )
-    with job.session.cancels(lambda: bool(work.cancel())):
+    with job.session.cancels(work.cancel):
         return await work
 
 

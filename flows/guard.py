@@ -10,9 +10,9 @@ from uuid import UUID
 
 import httpx
 from prefect import get_client
+from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
-from prefect.states import State
 
 from flows.session import Session
 

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from prefect import Task, allow_failure
-from prefect.states import State
+from prefect.client.schemas.objects import State
 
 from codegen.schedule import Node
 from steps.errors import StepFailed

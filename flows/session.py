@@ -19,7 +19,7 @@ class Session:
     listener: Listener = ignore
     report: Report | None = None
     cancelled: bool = False
-    _cancels: list[Callable[[], None]] = field(default_factory=list)
+    _cancels: list[Callable[[], object]] = field(default_factory=list)
 
     def tell(self, event: Event) -> None:
         """Pass an event on to whoever listens."""
@@ -32,7 +32,7 @@ class Session:
             cancel()
 
     @contextmanager
-    def cancels(self, cancel: Callable[[], None]) -> Iterator[None]:
+    def cancels(self, cancel: Callable[[], object]) -> Iterator[None]:
         """Call `cancel` when the run is cancelled while the block runs."""
         self._cancels.append(cancel)
         if self.cancelled:
