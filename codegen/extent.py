@@ -85,6 +85,8 @@ def in_a_row(parts: Iterable[Extent]) -> Extent:
 
 def repeated(part: Extent, times: int, at_once: int | None) -> Extent:
     """A part that runs `times` times side by side; `at_once` limits its leaves in progress."""
+    if times == 1 and at_once is None:
+        return part
     width = part.width * times
     return replace(
         part,

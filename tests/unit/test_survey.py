@@ -15,7 +15,7 @@ def group(id: str, *steps: Spec, **keys: object) -> Spec:
     return {"id": id, "type": "parallel", "steps": list(steps), **keys}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(documents())
 def test_numbers_are_those_of_a_literal_reading(steps: list[Spec]) -> None:
     """Leaves, ordered pairs, depth, edges, joins and width, whatever the groups and dependencies."""
@@ -110,6 +110,14 @@ def test_many_crossed_conditions_are_counted_as_if_all_branches_ran() -> None:
     assert survey(workflow(steps))[0].width == 5
     steps.append(step("last", depends_on=[f"b{n}" for n in range(5)]))
     assert survey(workflow(steps))[0].width == 10
+
+
+@pytest.mark.parametrize("crossing", [[], [step("z", depends_on=["a"])]])
+def test_fan_out_of_groups_multiplies(crossing: list[Spec]) -> None:
+    """Through every group around a step, whether dependencies cross it or not."""
+    inner = group("h", step("a"), step("b", for_each=[1, 2]), for_each=[1, 2])
+    steps = [group("g", inner, for_each=[1, 2, 3]), *crossing]
+    assert survey(workflow(steps))[0].leaves == 3 * 2 * (1 + 2) + len(crossing)
 
 
 def test_targets_and_parameter_defaults_are_known_widths() -> None:
