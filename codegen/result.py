@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from codegen.decision import Decision
+from codegen.decision import Decision, EngineName
 from codegen.fields import Model
 
 StepStatus = Literal["pending", "running", "succeeded", "failed", "skipped", "blocked", "cancelled", "lost"]
-EngineName = Literal["celery", "prefect"]
+
 
 FINAL: frozenset[StepStatus] = frozenset({"succeeded", "failed", "skipped", "blocked", "cancelled", "lost"})
 SATISFIED: frozenset[StepStatus] = frozenset({"succeeded", "skipped"})
