@@ -24,6 +24,7 @@ _IMPORTED = """
     notification python script set_values stop task validation wait
 """
 _LOCAL = "outcome run scope targets"
+_LOOK_LIKE_DIGITS = "I O l"
 # Lacking in a Python that runs without `site`.
 _BY_SITE = "copyright credits exit help license quit"
 # In the standard library of some supported versions of Python only.
@@ -48,6 +49,7 @@ RESERVED = frozenset(
         *_BY_SITE.split(),
         *_IMPORTED.split(),
         *_LOCAL.split(),
+        *_LOOK_LIKE_DIGITS.split(),
     ]
 )
 MODULES = frozenset([*sys.stdlib_module_names, *_SOMETIMES.split(), *_PACKAGES.split()])

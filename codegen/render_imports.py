@@ -8,6 +8,7 @@ from codegen.document import canonical
 from codegen.leaves import Leaf
 from codegen.render_context import Flow, Import
 from codegen.render_tasks import EXECUTORS
+from codegen.source import LINE
 from codegen.workflow import Workflow
 
 _TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - looked for, not written to
@@ -49,6 +50,8 @@ def exemptions(workflow: Workflow, flow: Flow) -> tuple[str, ...]:
             found.add("S108")
         if text in ("0.0.0.0", "::"):  # noqa: S104 - looked for, not bound
             found.add("S104")
+    if any(len(word) > LINE // 2 for one in workflow.parameters.values() for word in one.description.split()):
+        found.add("E501")
     for parameter in flow.parameters:
         if parameter.name != parameter.name.lower():
             found.add("N803")
