@@ -90,7 +90,7 @@ class Registry:
         path = self._path(workflow)
         try:
             known = _checksum(path).read_text(encoding="utf-8").split(maxsplit=1)[0]
-        except (FileNotFoundError, IndexError):
+        except (FileNotFoundError, NotADirectoryError, IndexError):
             return None
         except OSError as error:
             raise _unreadable(path, error) from error
