@@ -19,7 +19,7 @@ class Request:
 
     workflow: Workflow
     values: dict[str, Any]
-    targets: tuple[str, ...] | None
+    targets: tuple[str, ...]
     engine: EnginePreference
     force: bool
     decision: Decision
@@ -29,7 +29,7 @@ class Request:
         return {
             "workflow": canonical(self.workflow),
             "parameters": self.values,
-            "targets": list(self.targets) if self.targets is not None else None,
+            "targets": list(self.targets),
             "engine_preference": self.engine,
             "force_engine": self.force,
         }
@@ -41,20 +41,20 @@ def checked(
     engine: EnginePreference,
     force: bool,
     params: Sequence[str],
-    targets: Sequence[str] | None,
+    targets: Sequence[str],
 ) -> Request:
     """The request that a command line makes. Raises what the language refuses."""
     workflow = opened(file)
     values = parameter_values(workflow.parameters, params)
-    where = check_targets(targets) if targets is not None else None
+    where = check_targets(targets)
     return Request(workflow, values, where, engine, force, decision_on(workflow, engine, force, where))
 
 
 def decision_on(
-    workflow: Workflow, engine: EnginePreference, force: bool, targets: Sequence[str] | None = None
+    workflow: Workflow, engine: EnginePreference, force: bool, targets: Sequence[str] = ()
 ) -> Decision:
-    """Which engine the workflow goes to, by the default policy."""
-    where = check_targets(workflow.targets) if targets is None else tuple(targets)
+    """Which engine the workflow goes to, by the default policy; without targets, with its own."""
+    where = check_targets(targets or workflow.targets)
     return decide(
         workflow.model_copy(update={"targets": where}), engine_preference=engine, force_engine=force
     )

@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -20,12 +20,18 @@ def printable(text: str) -> str:
 
 def standard_output() -> Console:
     """Where results go."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    return _console(sys.stdout)
 
 
 def standard_error() -> Console:
     """Where everything else goes."""
-    return Console(file=sys.stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    return _console(sys.stderr)
+
+
+def _console(stream: TextIO) -> Console:
+    # A file or a pipe has no width: what is read there by others is better not cut.
+    width = None if stream.isatty() else 200
+    return Console(file=stream, width=width, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def say(text: str, style: str = "") -> None:

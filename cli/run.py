@@ -34,7 +34,7 @@ def run(
     as_json: Json = False,
 ) -> int:
     """Run a workflow, and show its steps as they go. Servers that are missing are started."""
-    request = checked(file, engine=engine, force=force, params=param or (), targets=target)
+    request = checked(file, engine=engine, force=force, params=param or (), targets=target or ())
     return _run_here(request, as_json) if wait else _submit(request, as_json)
 
 

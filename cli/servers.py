@@ -33,7 +33,7 @@ def prepare_run(engine: EngineName, tell: Tell) -> None:
     home, options = Home.from_environment(), Options.from_environment()
     _set_defaults(_CLIENT_DEFAULTS)
     if options.prefect_api_url is None:
-        installation = supervisor.up(home, on_progress=tell)
+        installation = _running(home, tell)
         _point_at(installation, home)
         _share_results(installation, options)
         return
@@ -47,7 +47,7 @@ def prepare_submission(tell: Tell) -> None:
     home, options = Home.from_environment(), Options.from_environment()
     _set_defaults(_CLIENT_DEFAULTS)
     if options.prefect_api_url is None:
-        _point_at(supervisor.up(home, on_progress=tell), home)
+        _point_at(_running(home, tell), home)
     else:
         require_prefect(options.prefect_api_url)
 
@@ -66,6 +66,11 @@ def find_server() -> None:
             "or set PREFECT_API_URL to your own server."
         )
     _point_at(installation, home)
+
+
+def _running(home: Home, tell: Tell) -> Installation:
+    """The built-in installation, started unless it runs."""
+    return home.installation() or supervisor.up(home, on_progress=tell)
 
 
 def _prepare_broker(home: Home, options: Options, tell: Tell) -> None:
