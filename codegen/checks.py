@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from codegen.errors import Problem
-from codegen.expressions import parse_template
 from codegen.graph import Graph, Place, places
 from codegen.leaves import Script
+from codegen.mentions import of_template
 from codegen.name_checks import Names
 from codegen.order_checks import check_circles, check_ids, connect
 from codegen.salvage import Lost
@@ -61,12 +61,12 @@ def _targets(workflow: Workflow, steps: list[Place]) -> Iterator[Problem]:
 
 def _doubts(place: Place, tolerated: set[str]) -> Iterator[Problem]:
     for written in texts(place.path, place.step, NOWHERE):
-        if written.kind == "shell" and parse_template(written.text).uses_raw:
+        if written.kind == "shell" and of_template(written.text).uses_raw:
             yield Problem(
                 written.path, "'| raw' puts a value into the shell unquoted", "leave it out unless it must be"
             )
     step = place.step
-    if isinstance(step, Script) and step.language == "python" and parse_template(step.script).names:
+    if isinstance(step, Script) and step.language == "python" and of_template(step.script).names:
         yield Problem(
             f"{place.path}.script",
             "values are pasted into this Python script as they are",

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringC
 from pydantic import BaseModel as PydanticModel
 
 from codegen.durations import LONGEST, PATTERN, parse_duration
-from codegen.expressions import ExpressionError, parse_expression, parse_template
+from codegen.expressions import ExpressionError
+from codegen.mentions import of_expression, of_template
 from codegen.paths import Path
 
 
@@ -46,7 +47,7 @@ class FlawedError(ValueError):
 
 def _check_template(text: str) -> str:
     try:
-        parse_template(text)
+        of_template(text)
     except ExpressionError as error:
         raise FlawedError(_flaw(error)) from error
     return text
@@ -54,7 +55,7 @@ def _check_template(text: str) -> str:
 
 def _check_expression(text: str) -> str:
     try:
-        parse_expression(text)
+        of_expression(text)
     except ExpressionError as error:
         raise FlawedError(_flaw(error)) from error
     return text
@@ -74,7 +75,7 @@ def _check_nested(value: Any) -> Any:
 def _bad_templates(value: Any, path: Path) -> Iterator[Flaw]:
     if isinstance(value, str):
         try:
-            parse_template(value)
+            of_template(value)
         except ExpressionError as error:
             yield _flaw(error, path)
     elif isinstance(value, dict):

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.errors import Problem
-from codegen.expressions import ExpressionError, parse_expression, parse_template
+from codegen.expressions import ExpressionError, parse_template
 from codegen.graph import Graph, Place
 from codegen.leaves import Set
-from codegen.order_checks import FINALLY, MAIN, ON_FAILURE
+from codegen.mentions import of_expression, of_template
+from codegen.order_checks import FINALLY, MAIN, ON_FAILURE, unknown_id
 from codegen.salvage import Lost
 from codegen.suggestions import Suggestions
 from codegen.texts import EVERYWHERE, NOWHERE, PER_ITEM, RESULT, Written, fans_out, texts
@@ -75,11 +76,10 @@ class Names:
     def _check(self, written: Written, position: int | None) -> Iterator[Problem]:
         if written.kind == "shell":
             yield from _unquotable(written)
-        parse = parse_expression if written.kind == "expression" else parse_template
-        parsed = parse(written.text)
-        for name in sorted(parsed.names - EVERYWHERE - written.names):
+        mentions = (of_expression if written.kind == "expression" else of_template)(written.text)
+        for name in sorted(mentions.names - EVERYWHERE - written.names):
             yield self._unknown(written, name)
-        for path in sorted(reference.path for reference in parsed.references):
+        for path in mentions.paths:
             problem = self._refusal(list(path), position, written)
             if problem:
                 yield Problem(written.path, *problem)
@@ -119,10 +119,9 @@ class Names:
         return f'no parameter is named "{name:.80}"', cure
 
     def _unknown_step(self, name: str) -> tuple[str, str] | None:
-        if name in self.graph.index or name in self.lost.ids:
+        if name in self.graph.index:
             return None
-        known = (one for one in self.graph.index if one not in self.lost.stand_ins)
-        return f'no step has the id "{name:.80}"', self.suggestions.cure(name, known, "ids")
+        return unknown_id(name, self.graph, self.lost, self.suggestions)
 
     def _too_early(self, name: str, position: int | None) -> tuple[str, str] | None:
         other = self.graph.index.get(name)

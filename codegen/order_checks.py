@@ -61,10 +61,7 @@ def _refusal(
     graph: Graph, position: int, name: str, lost: Lost, suggestions: Suggestions
 ) -> tuple[str, str] | None:
     if name not in graph.index:
-        if name in lost.ids:
-            return None
-        known = (one for one in graph.index if one not in lost.stand_ins)
-        return f'no step has the id "{name}"', suggestions.cure(name, known, "ids")
+        return unknown_id(name, graph, lost, suggestions)
     here, other = graph.steps[position], graph.index[name]
     if other == position or name == here.node.id:
         return f'"{name}" depends on itself', "take it out"
@@ -81,6 +78,16 @@ def _refusal(
     if graph.steps[other].section != here.section:
         return _across(here, graph.steps[other])
     return None
+
+
+def unknown_id(name: str, graph: Graph, lost: Lost, suggestions: Suggestions) -> tuple[str, str] | None:
+    """What is wrong with an id that no step has; nothing, if a step that can't be read may have it."""
+    if name in lost.ids:
+        return None
+    known = [one for one in graph.index if one not in lost.stand_ins] if suggestions.left else []
+    if not lost.every_id and suggestions.closest(name, known) is None:
+        return None
+    return f'no step has the id "{name:.80}"', suggestions.cure(name, known, "ids")
 
 
 def _across(here: Place, other: Place) -> tuple[str, str]:

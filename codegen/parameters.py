@@ -76,7 +76,9 @@ class Parameter(Model):
         bounds = {"minimum": self.minimum, "maximum": self.maximum, "pattern": self.pattern}
         for key, bound in bounds.items():
             if bound is not None and self.type not in _bounded_by(key):
-                yield Flaw((key,), f"{key} means nothing for type {self.type}", f"use {_bounded_by(key)[-1]}")
+                yield Flaw(
+                    (key,), f"{key} means nothing for type {self.type}", f"say type: {_bounded_by(key)[-1]}"
+                )
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             yield Flaw(("minimum",), "minimum is above maximum", "exchange them")
         for index, choice in enumerate(self.enum or ()):

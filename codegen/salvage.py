@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from codegen.paths import Path
 from codegen.shape import Finding, findings, value_at
-from codegen.workflow import Workflow
+from codegen.workflow import STEP_TYPES, Group, Workflow
 
 STEP_LISTS = frozenset({"steps", "then", "else", "default", "on_failure", "finally", "rollback"})
+GROUPS = frozenset(name for name, model in STEP_TYPES.items() if issubclass(model, Group))
 ROUNDS = 3
 
 
@@ -19,13 +20,14 @@ ROUNDS = 3
 class Lost:
     """What is unknown about a document because parts of it had to be left out.
 
-    `ids` exist but can't be read, `damaged` steps miss keys, `stand_ins` replace steps without an id,
-    `order` is false when dependencies are missing, `parameters` is false when the declarations are.
+    `ids` exist but can't be read, `damaged` steps miss keys, `stand_ins` replace steps without an id. False
+    when something is missing: `every_id` for steps, `order` for dependencies, `parameters` for declarations.
     """
 
     ids: frozenset[str] = frozenset()
     damaged: frozenset[str] = frozenset()
     stand_ins: frozenset[str] = frozenset()
+    every_id: bool = True
     order: bool = True
     parameters: bool = True
 
@@ -62,13 +64,14 @@ class _Repair:
         self._ids: set[str] = set()
         self._damaged: set[str] = set()
         self._stand_ins: set[str] = set()
-        self._order = self._parameters = True
+        self._every_id = self._order = self._parameters = True
 
     def lost(self) -> Lost:
         return Lost(
             frozenset(self._ids),
             frozenset(self._damaged),
             frozenset(self._stand_ins),
+            self._every_id and not self._stand_ins,
             self._order,
             self._parameters,
         )
@@ -93,7 +96,8 @@ class _Repair:
             self._mend_parameter(finding)
         elif key in self._data:
             self._parameters &= key != "parameters"
-            self._order &= key not in ("on_failure", "finally")
+            if key in STEP_LISTS:
+                self._every_id = self._order = False
             self._ids.update(_ids_in(self._data.pop(key)))
         return True
 
@@ -109,7 +113,9 @@ class _Repair:
         inner = finding.path[len(where) :]
         if isinstance(step, dict) and inner and inner[0] in step and inner[0] not in ("id", "type"):
             self._damaged.add(str(step.get("id")))
-            self._order &= inner[0] not in ({"depends_on"} | STEP_LISTS)
+            self._order &= inner[0] != "depends_on"
+            if inner[0] in STEP_LISTS:
+                self._every_id = self._order = False
             self._ids.update(_ids_in(step.pop(inner[0])))
         else:
             self._replace(where, step)
@@ -119,26 +125,32 @@ class _Repair:
         given = step if isinstance(step, dict) else {}
         name = given.get("id") if isinstance(given.get("id"), str) and _is_identifier(given["id"]) else None
         stand_in: dict[str, Any] = {"type": "set", "values": {"unreadable": None}}
-        stand_in["id"] = name or f"unreadable_{len(self._stand_ins)}"
+        stand_in["id"] = name or f"unreadable_step_{len(self._stand_ins)}"
         if name is None:
             self._stand_ins.add(stand_in["id"])
         if "depends_on" in given and _is_id_list(given["depends_on"]):
             stand_in["depends_on"] = given["depends_on"]
         elif "depends_on" in given:
             self._order = False
-        self._order &= not STEP_LISTS & given.keys()
-        self._ids.update(set(_ids_in(given)) - {name})
+        self._every_id &= str(given.get("type")) not in GROUPS
+        inside = set(_ids_in(given)) - {given.get("id") if name else None}
+        self._order &= self._every_id and not inside
+        self._ids.update(inside)
         self._damaged.add(stand_in["id"])
         value_at(self._data, where[:-1])[where[-1]] = stand_in
 
 
 def _step_around(path: Path) -> Path | None:
     """The path of the innermost step that a path lies in."""
-    for end in range(len(path), 1, -1):
-        is_case = end > 2 and path[end - 3] == "cases"
-        if isinstance(path[end - 1], int) and (path[end - 2] in STEP_LISTS or is_case):
-            return path[:end]
-    return None
+    end = at = 0
+    while at + 1 < len(path):
+        width = {"cases": 3, "on_error": 1}.get(str(path[at]), 2 if path[at] in STEP_LISTS else 0)
+        at += width
+        if not width or at > len(path):
+            break
+        if width > 1 and isinstance(path[at - 1], int):
+            end = at
+    return path[:end] or None
 
 
 def _ids_in(value: Any) -> Iterator[str]:

@@ -11,13 +11,13 @@ class Suggestions:
     """Suggests names; gives up after `budget` searches, so that ten thousand mistakes stay cheap."""
 
     def __init__(self, budget: int = 100) -> None:
-        self._left = budget
+        self.left = budget
 
     def closest(self, word: str, known: Iterable[str]) -> str | None:
         """The known name that looks most like `word`, if any does."""
-        if self._left <= 0 or len(word) > 100:
+        if self.left <= 0 or len(word) > 100:
             return None
-        self._left -= 1
+        self.left -= 1
         folded = word.lower()
         alike = [name for name in known if _alike(folded, name.lower())][:MOST_CANDIDATES]
         found = get_close_matches(folded, [name.lower() for name in alike], n=1, cutoff=0.7)
@@ -25,7 +25,7 @@ class Suggestions:
 
     def cure(self, word: str, known: Iterable[str], kind: str = "known") -> str:
         """`did you mean "command"?`, or else the names there are."""
-        if self._left <= 0:
+        if self.left <= 0:
             return ""
         names = list(known)
         meant = self.closest(word, names)

@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -321,7 +322,28 @@ def _mutate(root: dict[str, Any], data: st.DataObject) -> None:
         case "move":
             holder[key] = copy.deepcopy(data.draw(st.sampled_from(holders), label="what"))
         case _:
-            holder[key] = data.draw(st.sampled_from(ODD_VALUES), label="value")
+            holder[key] = copy.deepcopy(data.draw(st.sampled_from(ODD_VALUES), label="value"))
+
+
+@pytest.mark.parametrize("wrong", [[[{"q": 1}]], 1.5])
+def test_one_malformed_value_is_one_problem_wherever_it_is(wrong: Any) -> None:
+    """What it hides is not held against the rest: no cascades."""
+    whole = canonical(load(FULL))
+    for path in _paths(whole, ()):
+        broken = copy.deepcopy(whole)
+        holder: Any = broken
+        for part in path[:-1]:
+            holder = holder[part]
+        holder[path[-1]] = wrong
+        outcome = _outcome(json.dumps(broken))
+        assert isinstance(outcome, Workflow) or len(outcome) == 1, "\n".join(map(str, outcome))
+
+
+def _paths(node: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    entries = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in entries:
+        yield (*path, key)
+        yield from _paths(value, (*path, key))
 
 
 def test_a_valid_document_stays_valid_in_any_order_of_keys() -> None:
