@@ -52,6 +52,13 @@ def warnings(workflow: Workflow) -> tuple[Problem, ...]:
     return checks.warnings(workflow)
 
 
+def placed(problems: Iterable[Problem], text: str, *, file: str = "") -> tuple[Problem, ...]:
+    """Problems that have only paths, such as warnings, with their places in the text that was read."""
+    marks = (_json(text, file) or _closer_look(text, file)).marks()
+    found = (marks.placed(problem, file) if marks else problem for problem in problems)
+    return tuple(sorted(found, key=_reading_order))
+
+
 def canonical(workflow: Workflow) -> dict[str, Any]:
     """The document as JSON data: only what it says, defaults left out. `parse` gives the workflow back."""
     data: dict[str, Any] = workflow.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codegen.document import canonical, digest, load, load_file, parse, workflow_id
+from codegen.document import canonical, digest, load, load_file, parse, placed, warnings, workflow_id
 from codegen.errors import DocumentError
 from codegen.leaves import Command
 from tests.unit.documents import FULL, document, refusal, refused, step
@@ -324,6 +324,16 @@ def test_parsed_data_gives_the_same_problems_without_lines() -> None:
     assert [(one.path, one.message, one.line) for one in caught.value.problems] == [
         (one.path, one.message, 0) for one in refused(text)
     ]
+
+
+def test_warnings_can_be_given_their_places() -> None:
+    """In YAML and in JSON."""
+    text = "name: x\nsteps:\n  - id: a\n    type: command\n    command: ls {{ name | raw }}\n"
+    (warning,) = placed(warnings(load(text)), text, file="flow.yaml")
+    assert str(warning).startswith("flow.yaml:5:14: steps[0].command: '| raw'")
+    text = json.dumps(canonical(load(text)), indent=1)
+    (warning,) = placed(warnings(load(text)), text)
+    assert text.splitlines()[warning.line - 1].strip().startswith('"command"')
 
 
 def test_problems_of_a_file_can_be_jumped_to(tmp_path: Path) -> None:
