@@ -19,7 +19,7 @@ LAST_WORDS = 0.5
 GONE_WITHIN = 5.0
 _GUARDED = (
     "exec 3<&0 </dev/null; "
-    '( ( trap "" TERM INT HUP; exec >/dev/null 2>&1; read -r _ <&3 || kill -KILL -- -$$ ) & ); '
+    '( ( trap "" TERM INT HUP; exec >/dev/null 2>&1; read -r _ <&3 || kill -s KILL -- -$$ ) & ); '
     'exec "$@" 3<&-'
 )
 
@@ -43,7 +43,7 @@ async def run_child(
     child = await _start(arguments, cwd, env, _Ears({1: stdout, 2: stderr}))
     try:
         async with asyncio.timeout(timeout):
-            await child.ears.exited
+            await asyncio.wait((child.ears.exited,))
         await child.ended(LAST_WORDS)
     except BaseException:
         await child.kill()
@@ -54,7 +54,7 @@ async def run_child(
 
 
 class _Ears(asyncio.SubprocessProtocol):
-    """Hears what the child writes and when it ends."""
+    """Hears what the child writes and when it ends. Wait for it with `asyncio.wait`: `await` would cancel it."""
 
     def __init__(self, feeds: Mapping[int, Feed]) -> None:
         loop = asyncio.get_running_loop()
@@ -76,6 +76,29 @@ class _Ears(asyncio.SubprocessProtocol):
 
 
 async def _start(arguments: Sequence[str], cwd: str | None, env: Mapping[str, str], ears: _Ears) -> "_Child":
+    """A cancellation waits until the child is there: asyncio, interrupted while it connects the pipes,
+    kills the child alone and then waits for ever for grandchildren to close them."""
+    spawning = asyncio.create_task(_spawn(arguments, cwd, env, ears))
+    interrupted = False
+    while not spawning.done():
+        try:
+            await asyncio.wait({spawning})
+        except asyncio.CancelledError:
+            interrupted = True
+            _this_task().uncancel()
+    if interrupted:
+        _this_task().cancel()
+    return spawning.result()
+
+
+def _this_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("a child process is started by a task")
+    return task
+
+
+async def _spawn(arguments: Sequence[str], cwd: str | None, env: Mapping[str, str], ears: _Ears) -> "_Child":
     theirs, ours = os.pipe()
     try:
         transport, _ = await asyncio.get_running_loop().subprocess_exec(

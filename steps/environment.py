@@ -1,12 +1,15 @@
 """What a child process inherits: our environment, without what is nobody else's business."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from steps.data import word
+from steps.errors import StepFailed
 from steps.scope import Scope
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = ("OPSCONDUCTOR_",)
 _KEYS = frozenset({"PREFECT_API_KEY", "PREFECT_API_AUTH_STRING"})
 _ADDRESSES_WITH_PASSWORDS = ("BROKER_URL", "RESULT_BACKEND")
@@ -17,6 +20,9 @@ def environment(scope: Scope, more: Mapping[str, Any] | None) -> dict[str, str]:
 
     `OPSCONDUCTOR_STEP_KEY` is the same for every try of the same step of the same run: an idempotency key.
     """
+    for name in more or {}:
+        if not _NAME.fullmatch(name):
+            raise StepFailed(f"{name!r} is no name for an environment variable; use letters, digits and _")
     inherited = {name: value for name, value in os.environ.items() if not _is_ours(name)}
     given = {name: word(value, f"variable {name!r}") for name, value in (more or {}).items()}
     return {"PYTHONUNBUFFERED": "1", **inherited, "OPSCONDUCTOR_STEP_KEY": scope.key, **given}
