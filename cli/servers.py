@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 
 from cli.failures import Unavailable
-from codegen.result import EngineName
+from codegen.decision import EngineName
 from control import supervisor
 from control.home import Home, Installation
 from control.options import Options

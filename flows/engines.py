@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from celery_bridge.submit import run_on_celery
+from codegen.decision import EngineName
 from codegen.document import canonical
 from codegen.render import flow_arguments
-from codegen.result import EngineName, Report
+from codegen.result import Report
 from codegen.workflow import Workflow
 from flows.artifacts import show_source
 from flows.configuration import bridge_settings, registry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -26,14 +26,15 @@ class Edges:
 
     def __init__(self) -> None:
         self._nodes: dict[str, Node] = {}
-        self._children: dict[str | None, list[str]] = {}
+        self._children: dict[str, list[str]] = {}
         self._states: dict[str, list[State[Any]]] = {}
         self._known: dict[str, list[State[Any]]] = {}
 
     def add(self, node: Node) -> None:
         """A step of the flow."""
         self._nodes[node.id] = node
-        self._children.setdefault(node.parent, []).append(node.id)
+        if node.parent is not None:
+            self._children.setdefault(node.parent, []).append(node.id)
 
     def ran(self, step: str, state: State[Any]) -> None:
         """A task run of the step ended in this state."""
@@ -42,20 +43,34 @@ class Edges:
     def before(self, step: str) -> list[State[Any]]:
         """The ends of the task runs that this step comes after."""
         if step not in self._known:
-            node = self._nodes[step]
-            found: Iterable[State[Any]] = (state for id in node.after for state in self._ends(id))
-            if not node.after and node.parent is not None:
-                found = self.before(node.parent)
-            self._known[step] = list(islice(found, MOST_EDGES))
+            self._known[step] = list(islice(self._ends(step), MOST_EDGES))
         return self._known[step]
 
-    def _ends(self, step: str) -> list[State[Any]]:
-        if step in self._states:
-            return self._states[step]
-        children = self._children.get(step, [])
+    def _ends(self, step: str) -> Iterator[State[Any]]:
+        """Walks back without recursion: a thousand skipped steps in a row are no reason to fail."""
+        seen: set[str] = set()
+        todo = [*reversed(self._previous(step))]
+        while todo:
+            id = todo.pop()
+            if id in seen:
+                continue
+            seen.add(id)
+            if id in self._states:
+                yield from self._states[id]
+            else:
+                todo += reversed(self._last_in(id) or self._previous(id))
+
+    def _previous(self, step: str) -> Sequence[str]:
+        """What a step, or else the nearest group around it that comes after anything, comes after."""
+        node: Node | None = self._nodes[step]
+        while node is not None and not node.after:
+            node = self._nodes[node.parent] if node.parent is not None else None
+        return node.after if node is not None else ()
+
+    def _last_in(self, group: str) -> list[str]:
+        children = self._children.get(group, [])
         inner = {id for child in children for id in self._nodes[child].after}
-        last = [state for child in children if child not in inner for state in self._ends(child)]
-        return last or self.before(step)
+        return [child for child in children if child not in inner]
 
 
 def performer(step: Task[..., Any], id: str, edges: Edges) -> Perform:
