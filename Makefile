@@ -3,41 +3,51 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DEVELOPING := $(VENV)/.developing
 
-.PHONY: demo test lint types imports generated check screenshot clean
+.PHONY: demo test lint types imports generated check screenshot constraints clean
 
 demo: $(INSTALLED)  ## Run a simple and a complex workflow and name the address of the Prefect UI.
 	$(BIN)/opsconductor run examples/disk_check.yaml
 	$(BIN)/opsconductor run examples/incident_triage.yaml
 	$(BIN)/opsconductor status
 
-test: $(INSTALLED)  ## All tests; they start and stop their own servers.
+test: $(DEVELOPING)  ## All tests; they start and stop their own servers.
 	$(BIN)/pytest -q -n 2 --dist loadgroup
 
 check: lint types imports generated
 
-lint: $(INSTALLED)
+lint: $(DEVELOPING)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-types: $(INSTALLED)
+types: $(DEVELOPING)
 	$(BIN)/mypy
 
-imports: $(INSTALLED)
+imports: $(DEVELOPING)
 	$(BIN)/lint-imports
 
-generated: $(INSTALLED)  ## What is generated and committed is what would be generated now.
+generated: $(DEVELOPING)  ## What is generated and committed is what would be generated now.
 	$(BIN)/python -m codegen.schema --check
 	$(BIN)/python -m tests.golden.update --check
 
-screenshot: $(INSTALLED)  ## The picture in the README, from a real run; needs chromium.
+screenshot: $(DEVELOPING)  ## The picture in the README, from a real run; needs chromium.
 	$(BIN)/python docs/screenshot.py
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --constraint constraints.txt
 	touch $(INSTALLED)
 
+$(DEVELOPING): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
+	touch $(DEVELOPING)
+
+constraints:  ## The newest versions that the ranges allow, as the new tested set.
+	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
+	build/constraints/bin/python -m pip install --quiet '.[dev]'
+	echo "# The versions that were tested together; \`make constraints\` takes the newest ones." > constraints.txt
+	build/constraints/bin/python -m pip freeze --exclude opsconductor >> constraints.txt
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) build
