@@ -11,7 +11,11 @@ from pydantic import ValidatorFunctionWrapHandler, WrapValidator
 
 def _as_given(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
     number = check(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else number
+    try:
+        whole = int(value) if isinstance(value, str) else value
+    except ValueError:
+        return number
+    return whole if isinstance(whole, int) and not isinstance(whole, bool) else number
 
 
 AsGiven = WrapValidator(_as_given)
