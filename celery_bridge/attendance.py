@@ -1,10 +1,8 @@
 """Is there a worker? Asked when a run doesn't begin at once, and said rather than waited for in silence."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from celery import Celery
 from kombu.exceptions import KombuError
@@ -31,11 +29,9 @@ class Roll:
 
 def called(app: Celery, queue: str) -> Roll:
     """Ask all workers what they take from. Blocks for a second."""
-    replies: Mapping[str, Sequence[Mapping[str, Any]]] = (
-        app.control.inspect(timeout=ANSWER_WITHIN).active_queues() or {}
-    )
-    attending = sum(any(one["name"] == queue for one in queues or ()) for queues in replies.values())
-    return Roll(len(replies), attending)
+    replies = app.control.broadcast("active_queues", reply=True, timeout=ANSWER_WITHIN) or []
+    taken = [queues for reply in replies for queues in reply.values()]
+    return Roll(len(taken), sum(any(one["name"] == queue for one in queues or ()) for queues in taken))
 
 
 async def attended(followed: Followed, app: Celery, settings: BridgeSettings, notice: Notice) -> None:

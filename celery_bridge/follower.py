@@ -19,6 +19,7 @@ from celery_bridge.wakeups import Wakeups
 from codegen.result import Report
 from steps.events import Listener, ignore
 
+NAME = "opsconductor-follower"
 AT_ONCE = 200
 LINGER = 2.0
 LONGEST_PAUSE = 2.0
@@ -29,8 +30,8 @@ class Follower:
 
     def __init__(self, settings: BridgeSettings) -> None:
         self._settings = settings
-        self.redis: Redis = client(settings.result_backend)
-        self._wakeups = Wakeups(settings.result_backend, self._hear)
+        self.redis: Redis = client(settings.result_backend, NAME)
+        self._wakeups = Wakeups(settings.result_backend, NAME, self._hear)
         self._by_channel: dict[str, list[Followed]] = {}
         self._runs: set[Followed] = set()
         self._woken: set[Followed] = set()

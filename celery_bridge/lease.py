@@ -15,8 +15,8 @@ from redis.asyncio import Redis
 from celery_bridge.channel import Keys, is_last
 from celery_bridge.clients import AWAY, answered
 
-LEASE = 15
-RENEW_EVERY = 3.0
+LEASE = 10
+RENEW_EVERY = 2.5
 LOOK_EVERY = 0.5
 PATIENCE = 30.0
 

@@ -62,6 +62,10 @@ async def run_remotely(
         except asyncio.CancelledError:
             _uncancel()
             return await _ended(link, followed, submission)
+        except EngineFailed:
+            with suppress(*AWAY):  # given up here, no broker's late copy of the message may start it again
+                await cancel(link.follower.redis, followed.keys, link.settings.ttl)
+            raise
 
 
 async def _awaited(link: Link, followed: Followed, notice: Notice) -> Report:

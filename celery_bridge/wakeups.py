@@ -18,8 +18,9 @@ News = Callable[[str, str | None], None]
 class Wakeups:
     """Keeps one connection subscribed to the wanted channels, through every loss of it."""
 
-    def __init__(self, url: str, news: News) -> None:
+    def __init__(self, url: str, name: str, news: News) -> None:
         self._url = url
+        self._name = name
         self._news = news
         self._wanted: dict[str, None] = {}
         self._connection: Connection | None = None
@@ -39,7 +40,7 @@ class Wakeups:
         """Listen until cancelled."""
         pause = 0.0
         while True:
-            made = connection(self._url)
+            made = connection(self._url, self._name)
             try:
                 await made.connect()  # type: ignore[no-untyped-call]
                 self._connection = made

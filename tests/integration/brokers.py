@@ -1,0 +1,209 @@
+"""Real brokers and a real worker for tests, on free ports in temporary folders, ended by their process."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+from kombu import Connection
+from kombu.exceptions import KombuError
+from redis import Redis
+from redis.exceptions import RedisError
+
+from celery_bridge.embedded import server_binary
+
+ROOT = Path(__file__).parents[2]
+RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+PATIENCE = 60.0
+OURS = "celery_bridge.worker"
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Look again until it is so."""
+    end = monotonic() + PATIENCE
+    while not condition():
+        assert monotonic() < end, f"{what} took more than {PATIENCE:g} s"
+        sleep(0.02)
+
+
+class RedisServer:
+    """A Redis or Valkey with an append-only file, which can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = [server_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        durable = ["--dir", str(self._folder), "--appendonly", "yes", "--appendfsync", "always"]
+        self._process = subprocess.Popen([*command, *durable], stdout=subprocess.DEVNULL)
+        until(self.answers, "the Redis server")
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def answers(self) -> bool:
+        """Whether it serves."""
+        with Redis.from_url(self.url) as client:
+            try:
+                return bool(client.ping())
+            except RedisError:
+                return False
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[RedisServer]:
+    """A running Redis or Valkey."""
+    server = RedisServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@contextmanager
+def rabbitmq_server(folder: Path) -> Iterator[str]:
+    """The address of a running RabbitMQ with a node, ports and files of its own."""
+    port, epmd = free_port(), free_port()
+    (folder / "plugins").write_text("[].\n")
+    environment = os.environ | {
+        "HOME": str(folder),
+        "ERL_EPMD_PORT": str(epmd),
+        "RABBITMQ_NODENAME": f"opsconductor{port}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(free_port()),
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
+    }
+    url = f"amqp://guest:guest@127.0.0.1:{port}//"
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [RABBITMQ], env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        until(lambda: _takes_connections(url), "RabbitMQ")
+        yield url
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        until(lambda: _epmd_ended(environment), "the end of epmd")
+
+
+def _takes_connections(url: str) -> bool:
+    try:
+        with Connection(url, connect_timeout=1) as connection:
+            connection.ensure_connection(max_retries=1, timeout=2)
+    except (OSError, KombuError):
+        return False
+    return True
+
+
+def _epmd_ended(environment: dict[str, str]) -> bool:
+    """End the port mapper that RabbitMQ leaves running; this one serves nobody else."""
+    epmd = shutil.which("epmd") or str(next(Path("/usr/lib/erlang").glob("erts-*/bin/epmd")))
+    said = subprocess.run([epmd, "-kill"], env=environment, capture_output=True, text=True, check=False)
+    return "Killed" in said.stdout or "Cannot connect" in said.stdout + said.stderr
+
+
+class Worker:
+    """A real Celery worker process."""
+
+    def __init__(
+        self, folder: Path, broker_url: str, result_backend: str, *options: str, app: str = OURS
+    ) -> None:
+        self.log = folder / "worker.log"
+        self._ready = folder / "ready"
+        command = [sys.executable, "-m", "celery", "-A", app, "worker"]
+        self._command = [*command, "--loglevel=INFO", *(options or ("--concurrency=4",))]
+        self._environment = os.environ | {
+            "OPSCONDUCTOR_BROKER_URL": broker_url,
+            "OPSCONDUCTOR_RESULT_BACKEND": result_backend,
+            "OPSCONDUCTOR_READY_FILE": str(self._ready),
+            "PYTHONPATH": os.pathsep.join((str(ROOT), str(folder))),
+        }
+        self._announces = app == OURS
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it takes work."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command, env=self._environment, cwd=self.log.parent, stdout=log, stderr=log
+            )
+        until(self.is_ready, "the Celery worker")
+
+    def is_ready(self) -> bool:
+        """Whether it takes work."""
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()
+        return self._ready.exists() if self._announces else " ready." in self.log.read_text()
+
+    def end(self) -> None:
+        """End it, its pool with it."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGQUIT)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self.process = None
+
+    def kill(self) -> None:
+        """End it at once, as a crash would; its pool notices by itself."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        self._ready.unlink(missing_ok=True)
+
+    def kill_all(self) -> None:
+        """End it and its pool at once, as the end of the machine would."""
+        pool = self.pool()
+        self.kill()
+        for pid in pool:
+            os.kill(pid, signal.SIGKILL)
+
+    def pool(self) -> list[int]:
+        """The processes that do the work."""
+        assert self.process is not None
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@contextmanager
+def worker(
+    folder: Path, broker_url: str, result_backend: str, *options: str, app: str = OURS
+) -> Iterator[Worker]:
+    """A running worker."""
+    started = Worker(folder, broker_url, result_backend, *options, app=app)
+    try:
+        started.start()
+        yield started
+    finally:
+        started.end()

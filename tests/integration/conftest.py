@@ -1,0 +1,55 @@
+"""Brokers and workers that integration tests share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.brokers import (
+    RABBITMQ,
+    RedisServer,
+    Worker,
+    rabbitmq_server,
+    redis_server,
+    worker,
+)
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One Redis or Valkey for all tests that leave it running."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_url(shared_redis: RedisServer) -> str:
+    """The address of a running Redis or Valkey."""
+    return shared_redis.url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running RabbitMQ. Without one installed, tests are skipped; in CI they fail."""
+    if not RABBITMQ.exists():
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing(f"there is no RabbitMQ at {RABBITMQ}")
+    with rabbitmq_server(tmp_path_factory.mktemp("rabbitmq")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def celery_worker(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Worker]:
+    """One Celery worker on `redis_url` for all tests that leave it running."""
+    with worker(tmp_path_factory.mktemp("worker"), redis_url, redis_url) as started:
+        yield started
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis or Valkey that a test may kill."""
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with redis_server(folder) as server:
+        yield server

@@ -1,0 +1,456 @@
+"""Workflows on Celery: real brokers, real workers, real processes."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from redis import Redis
+
+from celery_bridge.errors import EngineFailed, EngineUnreachable
+from celery_bridge.follower import NAME
+from celery_bridge.remote import link_to, run_remotely
+from celery_bridge.settings import BridgeSettings
+from celery_bridge.submission import Submission
+from codegen.document import parse
+from codegen.result import Report
+from steps.events import Event
+from steps.interpreter import interpret
+from tests.integration.brokers import RedisServer, Worker, worker
+from tests.unit.waiting import wait_until
+
+Document = dict[str, Any]
+
+
+def command(id: str, text: str, **keys: Any) -> Document:
+    return {"id": id, "type": "command", "command": text, **keys}
+
+
+def document(*steps: Document, **keys: Any) -> Document:
+    return {"name": "tested", "steps": list(steps), **keys}
+
+
+def submission(workflow: Document, run_id: str = "", **parameters: Any) -> Submission:
+    return Submission(workflow, parameters, [], run_id or str(uuid4()))
+
+
+async def run(
+    settings: BridgeSettings,
+    sent: Submission,
+    listener: Callable[[Event], None] = lambda event: None,
+    notice: Callable[[str], None] = lambda text: None,
+) -> Report:
+    return await run_remotely(link_to(settings), sent, listener, notice)
+
+
+@pytest.fixture
+def settings(redis_url: str, celery_worker: Worker) -> BridgeSettings:
+    """Where a worker attends."""
+    return BridgeSettings.of(redis_url)
+
+
+@pytest.fixture
+def unattended(redis_url: str) -> BridgeSettings:
+    """A queue of its own, which no worker takes from."""
+    return BridgeSettings.of(redis_url, queue=f"queue-{uuid4()}", worker_timeout=4)
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def everywhere(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iterator[BridgeSettings]:
+    """Every kind of broker, with a worker."""
+    if request.param == "redis":
+        request.getfixturevalue("celery_worker")
+        yield BridgeSettings.of(redis_url)
+        return
+    broker_url: str = request.getfixturevalue("rabbitmq_url")
+    with worker(tmp_path, broker_url, redis_url):
+        yield BridgeSettings.of(broker_url, redis_url)
+
+
+def timeless(data: Any) -> Any:
+    """A report as data, without times."""
+    if isinstance(data, dict):
+        return {key: timeless(value) for key, value in data.items() if key not in TIMES}
+    return [timeless(value) for value in data] if isinstance(data, list) else data
+
+
+TIMES = {"time", "start_time", "end_time", "started_at", "ended_at", "duration_seconds", "duration"}
+
+
+async def test_the_report_is_the_interpreters(everywhere: BridgeSettings) -> None:
+    """A run on Celery leaves the same report as the interpreter in this process, but for times."""
+    workflow = document(
+        {
+            "id": "words",
+            "type": "set",
+            "values": {"greeting": "{{ params.greeting }}", "odd": "日本\n'\"{{ 1 }}"},
+        },
+        command("say", "echo {{ steps.words.outputs.greeting }}", outputs={"n": "{{ 1 + 1 }}"}),
+        command("each", "echo {{ item }}", for_each=["a", "b"], max_parallel=1),
+        command("never", "echo no", when="false"),
+        command("bad", "exit 3", continue_on_error=True),
+        parameters={"greeting": {"default": "hi"}},
+        outputs={"said": "{{ steps.say.outputs.n }}"},
+        **{"finally": [command("last", "echo done")]},
+    )
+    sent = submission(workflow, greeting="good day")
+    here = await interpret(parse(workflow), run_id=sent.run_id, parameters=sent.parameters, targets=[]).run()
+    there = await run(everywhere, sent)
+    assert there.success
+    assert timeless(there.model_dump(mode="json")) == timeless(here.model_dump(mode="json"))
+
+
+async def test_events_arrive_while_it_runs(settings: BridgeSettings, tmp_path: Path) -> None:
+    """What a step writes is heard while the step still runs, and everything in order."""
+    go = tmp_path / "go"
+    heard: list[tuple[str, str, str]] = []
+
+    def listen(event: Event) -> None:
+        heard.append((event.kind, event.step, event.text or event.status))
+        if event.text == "waiting":
+            go.touch()  # the step waits for it: heard too late, it would never end
+
+    waits = f"echo waiting; until [ -e {go} ]; do sleep 0.02; done; echo went on"
+    report = await run(settings, submission(document(command("a", waits), command("b", "echo b"))), listen)
+    assert report.success
+    assert heard == [
+        ("started", "a", ""),
+        ("line", "a", "waiting"),
+        ("line", "a", "went on"),
+        ("ended", "a", "succeeded"),
+        ("started", "b", ""),
+        ("line", "b", "b"),
+        ("ended", "b", "succeeded"),
+    ]
+
+
+async def test_a_failing_workflow_is_a_report(settings: BridgeSettings, tmp_path: Path) -> None:
+    """The report names the step that failed; the handlers ran; a failed step was tried as often as asked."""
+    tries, page = tmp_path / "tries", tmp_path / "page"
+    workflow = document(
+        command("a", f"echo x >> {tries}; exit 4", retry={"attempts": 3, "delay": 0}),
+        on_failure=[command("page", f"echo {{{{ error.step }}}} > {page}")],
+    )
+    events: list[Event] = []
+    report = await run(settings, submission(workflow), events.append)
+    assert not report.success
+    assert report.error is not None
+    assert report.error.step == "a"
+    assert report.steps["a"].attempts == 3
+    assert tries.read_text() == "x\n" * 3
+    assert page.read_text() == "a\n"
+    assert [event.kind for event in events].count("retrying") == 2
+
+
+@pytest.fixture(params=["prefork", "threads", "solo"])
+def any_pool(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iterator[BridgeSettings]:
+    """A worker of each kind of pool, on a queue of its own."""
+    settings = BridgeSettings.of(redis_url, queue=f"queue-{request.param}")
+    options = ("-Q", settings.queue, f"--pool={request.param}", "--concurrency=1")
+    with worker(tmp_path, redis_url, redis_url, *options):
+        yield settings
+
+
+def gone(pid: int) -> bool:
+    """Whether no such process runs; one that nobody has waited for yet runs no more."""
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return True
+
+
+async def test_cancelling_ends_what_runs(any_pool: BridgeSettings, tmp_path: Path) -> None:
+    """A cancelled run's processes end, their children too; always-steps run; the report tells."""
+    pids, last = tmp_path / "pids", tmp_path / "last"
+    workflow = document(
+        command("a", f"sleep 1000 & echo $! >> {pids}; echo $$ >> {pids}; echo up; wait"),
+        command("b", "echo never"),
+        **{"finally": [command("last", f"touch {last}")]},
+    )
+    up = asyncio.Event()
+    running = asyncio.create_task(
+        run(any_pool, submission(workflow), lambda event: up.set() if event.text == "up" else None)
+    )
+    await asyncio.wait_for(up.wait(), 30)
+    running.cancel()
+    report = await running
+    assert report.cancelled
+    assert not report.success
+    assert {id: record.status for id, record in report.steps.items()} == {
+        "a": "cancelled",
+        "b": "cancelled",
+        "last": "succeeded",
+    }
+    assert last.exists()
+    await wait_until(lambda: all(gone(int(pid)) for pid in pids.read_text().split()))
+
+
+async def test_celerys_own_revoke_cancels(settings: BridgeSettings, tmp_path: Path) -> None:
+    """`revoke(terminate=True)` from elsewhere ends the run in order, and the pool goes on."""
+    up, last = asyncio.Event(), tmp_path / "last"
+    workflow = document(
+        command("a", "echo up; sleep 1000"), **{"finally": [command("last", f"touch {last}")]}
+    )
+    sent = submission(workflow)
+    running = asyncio.create_task(run(settings, sent, lambda event: up.set() if event.text == "up" else None))
+    await asyncio.wait_for(up.wait(), 30)
+    await link_to(settings).sender.revoke(sent.run_id)
+    report = await running
+    assert report.cancelled
+    assert last.exists()
+    assert (await run(settings, submission(document(command("a", "true"))))).success
+
+
+async def test_a_stopped_worker_cancels_what_runs(redis_url: str, tmp_path: Path) -> None:
+    """SIGQUIT: after its grace the worker ends the run in order, and the report says so."""
+    settings = BridgeSettings.of(redis_url, queue="queue-stopped")
+    up, last = asyncio.Event(), tmp_path / "last"
+    workflow = document(
+        command("a", "echo up; sleep 1000"), **{"finally": [command("last", f"touch {last}")]}
+    )
+    with worker(tmp_path, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1") as stopped:
+        running = asyncio.create_task(
+            run(settings, submission(workflow), lambda event: up.set() if event.text == "up" else None)
+        )
+        await asyncio.wait_for(up.wait(), 30)
+        await asyncio.to_thread(stopped.end)
+        report = await running
+    assert report.cancelled
+    assert last.exists()
+
+
+async def test_cancelled_while_queued_it_never_starts(
+    unattended: BridgeSettings, redis_url: str, tmp_path: Path
+) -> None:
+    """It is reported as cancelled at once; a worker that finds the message later leaves it alone."""
+    mark = tmp_path / "mark"
+    running = asyncio.create_task(run(unattended, submission(document(command("a", f"touch {mark}")))))
+    with Redis.from_url(redis_url) as redis:
+        await wait_until(lambda: redis.llen(unattended.queue) == 1)
+        running.cancel()
+        report = await running
+        assert report.cancelled
+        assert report.steps["a"].status == "cancelled"
+        with worker(tmp_path, redis_url, redis_url, "-Q", unattended.queue, "--concurrency=1"):
+            assert (await run(unattended, submission(document(command("b", "true"))))).success
+            assert redis.llen(unattended.queue) == 0
+    assert not mark.exists()
+
+
+async def test_no_worker_is_said_and_then_an_error(
+    unattended: BridgeSettings, redis_url: str, tmp_path: Path
+) -> None:
+    """Nothing ran; once there is a worker, the same run can be sent again."""
+    mark = tmp_path / "mark"
+    sent = submission(document(command("a", f"echo x >> {mark}")))
+    notices: list[str] = []
+    with pytest.raises(EngineUnreachable, match=f"(?s){unattended.queue}.*within 4 s.*celery -A") as caught:
+        await run(unattended, sent, notice=notices.append)
+    assert str(redis_url) in str(caught.value)
+    assert len(notices) == 1
+    assert "the workflow waits" in notices[0]
+    with worker(tmp_path, redis_url, redis_url, "-Q", unattended.queue, "--concurrency=1"):
+        assert (await run(unattended, sent)).success
+        assert (await run(unattended, submission(document(command("b", "true"))))).success
+    assert mark.read_text() == "x\n"
+
+
+async def test_a_busy_worker_is_waited_for(redis_url: str, tmp_path: Path) -> None:
+    """A run behind other work waits longer than for a worker, and says so."""
+    settings = BridgeSettings.of(redis_url, queue="queue-busy", worker_timeout=1)
+    notices: list[str] = []
+    go = tmp_path / "go"
+    blocks = submission(document(command("a", f"until [ -e {go} ]; do sleep 0.02; done")))
+    up = asyncio.Event()
+
+    def notice(text: str) -> None:
+        notices.append(text)
+        go.touch()
+
+    with worker(tmp_path, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1"):
+        first = asyncio.create_task(run(settings, blocks, lambda event: up.set()))
+        await asyncio.wait_for(up.wait(), 30)
+        second = asyncio.create_task(run(settings, submission(document(command("b", "true"))), notice=notice))
+        reports = await asyncio.gather(first, second)
+    assert all(report.success for report in reports)
+    assert notices == ["The workflow waits behind other work: all workers are busy"]
+
+
+@pytest.mark.parametrize(
+    ("broker", "backend", "named"),
+    [
+        ("redis://:hush@127.0.0.1:{port}/0", None, r"broker redis://:\*\*\*@127.0.0.1"),
+        ("amqp://me:hush@127.0.0.1:{port}//", "{redis}", r"broker amqp://me:\*\*\*@127.0.0.1"),
+        ("{redis}", "redis://:hush@127.0.0.1:{port}/0", r"result backend redis://:\*\*\*@127.0.0.1"),
+    ],
+)
+async def test_a_server_that_is_away_is_an_error(
+    broker: str, backend: str | None, named: str, redis_url: str, unused_tcp_port: int
+) -> None:
+    """It names the server, hides the password, and says what to do."""
+    fill = {"port": unused_tcp_port, "redis": redis_url}
+    settings = BridgeSettings.of(broker.format(**fill), backend.format(**fill) if backend else None)
+    with pytest.raises(EngineUnreachable, match=named) as caught:
+        await run(settings, submission(document(command("a", "true"))))
+    assert "hush" not in str(caught.value)
+    assert "opsconductor up" in str(caught.value)
+
+
+async def test_sent_twice_it_runs_once(settings: BridgeSettings, tmp_path: Path) -> None:
+    """At the same time or later, whoever sends the same run again follows the one that is there."""
+    mark = tmp_path / "mark"
+    sent = submission(document(command("a", f"echo x >> {mark}; sleep 0.3")))
+    together = tuple(await asyncio.gather(run(settings, sent), run(settings, sent)))
+    later = await run(settings, sent)
+    assert together == (later, later)
+    assert later.success
+    with Redis.from_url(settings.broker_url) as redis:
+        await wait_until(lambda: not redis.llen(settings.queue) and not redis.hlen("unacked"))
+    assert mark.read_text() == "x\n"
+
+
+async def test_a_flood_of_output_stays_bounded(settings: BridgeSettings) -> None:
+    """200,000 lines: the stream keeps some thousands, the run goes on, and the gap is told in its place."""
+    sent = submission(document(command("flood", "seq 1 200000"), command("after", "echo here")))
+    lines: list[str] = []
+    report = await run(settings, sent, lambda event: lines.append(event.text))
+    assert report.success
+    assert "200000" in report.steps["flood"].result["stdout"]
+    gap = next(place for place, line in enumerate(lines) if "lines left out" in line)
+    assert gap < lines.index("here")
+    with Redis.from_url(settings.result_backend) as redis:
+        assert redis.xlen(f"opsconductor:run:{sent.run_id}:events") <= 10_200
+
+
+async def test_many_runs_need_few_connections_and_threads(settings: BridgeSettings, tmp_path: Path) -> None:
+    """200 runs in flight are followed over two connections."""
+    go = tmp_path / "go"
+    waits = document(command("a", f"until [ -e {go} ]; do sleep 0.05; done"))
+    quick = document({"id": "a", "type": "set", "values": {"x": 1}})
+    up: list[Event] = []
+    with Redis.from_url(settings.broker_url) as redis:
+        before = len(redis.client_list())
+        runs = [asyncio.create_task(run(settings, submission(waits), up.append)) for _ in range(4)]
+        await wait_until(lambda: len(up) == 4)
+        runs += [asyncio.create_task(run(settings, submission(quick))) for _ in range(196)]
+        # The worker has fetched some ahead of time.
+        await wait_until(lambda: redis.llen(settings.queue) + redis.hlen("unacked") == 200)
+        clients = redis.client_list()
+        go.touch()
+        reports = await asyncio.gather(*runs)
+    assert all(report.success for report in reports)
+    assert sum(client["name"] == NAME for client in clients) == 2
+    assert len(clients) - before < 30
+
+
+async def test_lost_wake_ups_are_made_up_for(settings: BridgeSettings, tmp_path: Path) -> None:
+    """Whatever happens to the follower's connections, the report arrives."""
+    go = tmp_path / "go"
+    heard: list[str] = []
+    waits = document(command("a", f"echo up; until [ -e {go} ]; do sleep 0.02; done; echo went on"))
+    running = asyncio.create_task(run(settings, submission(waits), lambda event: heard.append(event.text)))
+    await wait_until(lambda: "up" in heard)
+    with Redis.from_url(settings.result_backend) as redis:
+        for client in redis.client_list():
+            if client["name"] == NAME:
+                redis.client_kill_filter(_id=client["id"])
+    go.touch()
+    assert (await running).success
+    assert "went on" in heard
+
+
+async def test_a_restart_of_redis_during_a_run(own_redis: RedisServer, tmp_path: Path) -> None:
+    """Redis is killed and comes back while a step runs: the step goes on, and the run ends as it would."""
+    mark, go = tmp_path / "mark", tmp_path / "go"
+    settings = BridgeSettings.of(own_redis.url)
+    up = asyncio.Event()
+    waits = f"echo x >> {mark}; echo up; until [ -e {go} ]; do sleep 0.02; done; echo went on"
+    sent = submission(document(command("a", waits), command("b", "echo b")))
+    with worker(tmp_path, own_redis.url, own_redis.url, "--concurrency=1"):
+        running = asyncio.create_task(
+            run(settings, sent, lambda event: up.set() if event.text == "up" else None)
+        )
+        await asyncio.wait_for(up.wait(), 30)
+        own_redis.kill()
+        await asyncio.to_thread(own_redis.start)
+        go.touch()
+        report = await running
+    assert report.success
+    assert {id: record.status for id, record in report.steps.items()} == {"a": "succeeded", "b": "succeeded"}
+    assert mark.read_text() == "x\n"
+
+
+async def test_a_killed_process_runs_again(redis_url: str, tmp_path: Path) -> None:
+    """A pool process that is killed: the workflow runs again from the start, and that is said."""
+    settings = BridgeSettings.of(redis_url, queue="queue-killed")
+    mark, notices = tmp_path / "mark", list[str]()
+    up = asyncio.Event()
+    first = f"[ -e {mark} ] || {{ touch {mark}; echo up; sleep 1000; }}; echo fine"
+    sent = submission(document(command("a", first)))
+
+    def listen(event: Event) -> None:
+        if event.text == "up":
+            up.set()
+
+    with worker(tmp_path, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1") as theirs:
+        running = asyncio.create_task(run(settings, sent, listen, notices.append))
+        await asyncio.wait_for(up.wait(), 30)
+        os.kill(theirs.pool()[0], signal.SIGKILL)
+        report = await running
+    assert report.success
+    assert any("again from the start" in notice for notice in notices)
+
+
+async def test_a_killed_worker_is_not_waited_for_in_silence(redis_url: str, tmp_path: Path) -> None:
+    """Worker and pool are killed: the run is given up by name, and no other worker starts it again."""
+    settings = BridgeSettings(redis_url, redis_url, queue="queue-lost", lost_after=1)
+    up = asyncio.Event()
+    sent = submission(document(command("a", "echo up; sleep 1000")))
+    with worker(tmp_path, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1") as killed:
+        running = asyncio.create_task(
+            run(settings, sent, lambda event: up.set() if event.text == "up" else None)
+        )
+        await asyncio.wait_for(up.wait(), 30)
+        assert killed.process is not None
+        killed.kill_all()
+        with pytest.raises(EngineFailed, match="no sign of life"):
+            await running
+    with Redis.from_url(redis_url) as redis:
+        assert redis.get(f"opsconductor:run:{sent.run_id}:cancel") == b"cancelled"
+
+
+APP = """
+from celery import Celery
+app = Celery("theirs", broker={url!r}, backend={backend!r})
+"""
+
+
+@pytest.mark.parametrize("backend", ["{url}", "cache+memory://"])
+async def test_a_worker_of_an_app_of_yours(redis_url: str, backend: str, tmp_path: Path) -> None:
+    """`-I celery_bridge.tasks` is all that an existing app needs, whatever its result backend is."""
+    settings = BridgeSettings.of(redis_url, queue=f"queue-{uuid4()}")
+    (tmp_path / "theirs.py").write_text(APP.format(url=redis_url, backend=backend.format(url=redis_url)))
+    theirs = ("-I", "celery_bridge.tasks", "-Q", settings.queue, "--concurrency=1")
+    with worker(tmp_path, redis_url, "", *theirs, app="theirs"):
+        assert (await run(settings, submission(document(command("a", "true"))))).success
+
+
+async def test_a_worker_without_the_task(redis_url: str, tmp_path: Path) -> None:
+    """The error says what the worker lacks."""
+    settings = BridgeSettings.of(redis_url, queue=f"queue-{uuid4()}")
+    (tmp_path / "theirs.py").write_text(APP.format(url=redis_url, backend=redis_url))
+    with (
+        worker(tmp_path, redis_url, "", "-Q", settings.queue, "--concurrency=1", app="theirs"),
+        pytest.raises(EngineFailed, match=r"-I celery_bridge\.tasks"),
+    ):
+        await run(settings, submission(document(command("a", "true"))))
+
+
+async def test_what_a_worker_refuses_is_an_error(settings: BridgeSettings) -> None:
+    """A document that this version of the worker can't read ends the run with its words."""
+    with pytest.raises(EngineFailed, match="no_such_type"):
+        await run(settings, submission(document({"id": "a", "type": "no_such_type"})))
