@@ -3,20 +3,25 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.utilities.urls import url_for
 
 from cli.failures import Exit
+from cli.progress import Progress
 from codegen.result import RunResult
 from flows.results import WorkflowRunFailed
 from flows.router import route_workflow
 from flows.session import Session, listening
 from steps.events import Listener
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,44 +37,67 @@ class Ending:
 
 
 class Interruption:
-    """What Ctrl-C does: the first asks the run to cancel, the second leaves."""
+    """What Ctrl-C and SIGTERM do: the first asks the run to cancel, the second leaves."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._session: Session | None = None
         self._asked = False
-
-    def opened(self, session: Session) -> None:
-        """The run has begun; a cancel that was asked for before takes effect now."""
-        self._session = session
-        if self._asked:
-            session.cancel()
-
-    def __call__(self) -> None:
-        """Handle one Ctrl-C."""
-        if self._asked:
-            self._tell("Leaving at once. The run may still go on; `opsconductor cancel` ends it.")
-            os._exit(Exit.CANCELLED)
-        self._asked = True
-        self._tell("Cancelling: what runs is ended. Ctrl-C again leaves at once.")
-        if self._session is not None:
-            self._session.cancel()
+        self._wanted = False
 
     @contextmanager
     def handled(self) -> Iterator[None]:
-        """Ctrl-C comes here while the block runs."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self)
+        """The signals come here while the block runs."""
+        before = {number: signal.signal(number, self._interrupted) for number in _SIGNALS}
         try:
             yield
         finally:
-            loop.remove_signal_handler(signal.SIGINT)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def began(self) -> None:
+        """The event loop runs; what was asked for before counts."""
+        self._loop = asyncio.get_running_loop()
+        self._wanted = self._asked
+
+    def opened(self, session: Session) -> None:
+        """The run has begun; what was asked for before takes effect."""
+        self._session = session
+        if self._wanted:
+            session.cancel()
+
+    def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
+        if self._asked:
+            self._progress.abandoned(
+                "Leaving at once. The run may still go on; `opsconductor cancel` ends it."
+            )
+            os._exit(Exit.CANCELLED)
+        self._asked = True
+        self._progress.say("Cancelling: what runs is ended. Ctrl-C again leaves at once.")
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._session is not None and not self._wanted:
+            self._session.cancel()
+        self._wanted = True
 
 
-async def carried_out(parameters: dict[str, Any], listener: Listener, tell: Callable[[str], None]) -> Ending:
-    """Run the router's flow with these parameters and wait for its end."""
-    interruption = Interruption(tell)
-    with interruption.handled(), listening(listener, interruption.opened):
+def carried_out(parameters: dict[str, Any], progress: Progress) -> Ending:
+    """Run the router's flow with these parameters and wait for its end.
+
+    It runs in a thread of its own: Prefect would take SIGTERM for a crash where it can, and a second
+    Ctrl-C must work whatever the run is busy with.
+    """
+    interruption = Interruption(progress)
+    with interruption.handled(), ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, _run(parameters, progress, interruption)).result()
+
+
+async def _run(parameters: dict[str, Any], listener: Listener, interruption: Interruption) -> Ending:
+    interruption.began()
+    with listening(listener, interruption.opened):
         state: State[Any] = await route_workflow(**parameters, return_state=True)
     outcome = await state.aresult(raise_on_failure=False)
     result = outcome.result if isinstance(outcome, WorkflowRunFailed) else outcome

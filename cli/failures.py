@@ -44,10 +44,27 @@ def failure_of(error: BaseException) -> Failure | None:
     """What is known of an error; None for one that nobody expected."""
     if isinstance(error, ProblemsError):
         return Failure(str(error), Exit.BAD_INPUT, error.problems)
+    if (refusal := _refusal(error)) is not None:
+        return refusal
     for kinds, code in _known():
         if isinstance(error, kinds):
             return Failure(str(error) or type(error).__name__, code)
     return None
+
+
+def _refusal(error: BaseException) -> Failure | None:
+    """Prefect's server doesn't take what the run gives it."""
+    if "httpx" not in sys.modules:
+        return None
+    import httpx
+
+    from control.answers import is_refusal, told_by
+
+    if not isinstance(error, httpx.HTTPStatusError):
+        return None
+    if is_refusal(error):
+        return Failure(f"Prefect doesn't take the run: {told_by(error)}", Exit.BAD_INPUT)
+    return Failure(f"The Prefect server can't be used: {told_by(error)}", Exit.UNREACHABLE)
 
 
 def _known() -> Iterator[tuple[tuple[type[BaseException], ...], Exit]]:

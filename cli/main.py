@@ -55,9 +55,7 @@ def run_command(arguments: Sequence[str]) -> int:
     except CycloptsError as error:
         return _report(Failure(_usage(error), Exit.BAD_INPUT), arguments)
     except KeyboardInterrupt:
-        return _report(
-            Failure("Interrupted: nothing was started, or nothing goes on.", Exit.CANCELLED), arguments
-        )
+        return _report(Failure("interrupted", Exit.CANCELLED), arguments)
     except BrokenPipeError:
         # The reader has seen enough (`opsconductor logs ... | head`). Nothing may be left to flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

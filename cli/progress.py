@@ -31,6 +31,7 @@ class Progress:
         self._begun: dict[str, datetime] = {}
         self._lock = Lock()
         self._moving = console.is_terminal
+        self._spinner = Spinner("dots")
 
     def __call__(self, event: Event) -> None:
         """A listener of the run. May be called from any thread."""
@@ -42,6 +43,15 @@ class Progress:
                 self._begun.pop(event.label, None)
         if line is not None:
             self._console.print(line)
+
+    def say(self, text: str) -> None:
+        """A message among the lines."""
+        self._console.print(Text(printable(text), style="yellow"))
+
+    def abandoned(self, text: str) -> None:
+        """The last message of a process that leaves without ending the view."""
+        self.say(text)
+        self._console.show_cursor()
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -57,7 +67,8 @@ class Progress:
         with self._lock:
             begun = list(self._begun.items())
         moment = now()
-        rows = [Spinner("dots", _running(label, since, moment)) for label, since in begun[:_MOST_SHOWN]]
+        frame = self._spinner.render(console.get_time())
+        rows = [Text.assemble(str(frame), " ", _running(*one, moment)) for one in begun[:_MOST_SHOWN]]
         hidden = len(begun) - len(rows)
         more = [Text(f"  and {hidden} more", style="dim")] if hidden > 0 else []
         yield Group(*rows, *more)

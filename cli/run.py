@@ -46,7 +46,7 @@ def _run_here(request: Request, as_json: bool) -> int:
 
     progress = Progress(output.standard_error())
     with progress.shown():
-        ending = asyncio.run(carried_out(request.parameters(), progress, output.say))
+        ending = carried_out(request.parameters(), progress)
     if ending.result is None:
         return _without_result(ending, as_json)
     if as_json:

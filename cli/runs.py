@@ -112,7 +112,7 @@ def _show(run: RunStatus) -> None:
     for name, value in (
         ("run", run.name),
         ("id", run.id),
-        ("state", f"{run.state_name}{f': {run.message}' if run.message else ''}"),
+        ("state", _state_of(run)),
         ("engine", run.engine or ""),
         ("level", run.level or ""),
         ("started", run.started_at.astimezone().isoformat(" ", "seconds") if run.started_at else ""),
@@ -124,6 +124,12 @@ def _show(run: RunStatus) -> None:
     console.print(facts)
     if run.parts:
         console.print(_parts(run))
+
+
+def _state_of(run: RunStatus) -> str:
+    if run.message.startswith(run.state_name):
+        return run.message
+    return f"{run.state_name}: {run.message}" if run.message else run.state_name
 
 
 def _parts(run: RunStatus) -> Table:

@@ -17,6 +17,7 @@ Tell = Callable[[str], None]
 _CLIENT_DEFAULTS = {
     # Prefect's own lines would tear the view apart; they still go to the run's log.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
     # Equal inputs must run again, wherever the command is started from.
     "PREFECT_TASKS_DEFAULT_NO_CACHE": "true",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",

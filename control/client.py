@@ -18,6 +18,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 from prefect.states import Cancelling
 
+from control.answers import is_refusal, told_by
 from control.errors import NotDeployed, PrefectUnreachable, RunAmbiguous, RunRefused, RunUnknown
 from control.masking import masked
 from control.run_logs import LogReader, OnLog
@@ -71,8 +72,8 @@ class PrefectClient:
             except ObjectNotFound:
                 raise NotDeployed(deployment) from None
             except PrefectHTTPStatusError as error:
-                if error.response.status_code in (400, 409, 413, 422):
-                    raise RunRefused(_detail(error)) from error
+                if is_refusal(error):
+                    raise RunRefused(told_by(error)) from error
                 raise
         return status_of(run)
 
@@ -194,7 +195,7 @@ def _reached() -> Iterator[None]:
     except httpx.TransportError as error:
         raise PrefectUnreachable(_no_answer(str(error) or type(error).__name__)) from error
     except PrefectHTTPStatusError as error:
-        raise PrefectUnreachable(_no_answer(_detail(error))) from error
+        raise PrefectUnreachable(_no_answer(told_by(error))) from error
 
 
 def _no_answer(reason: str) -> str:
@@ -203,15 +204,6 @@ def _no_answer(reason: str) -> str:
         f"The Prefect server {url} can't be used ({masked(reason)}): start it with `opsconductor up`, "
         "or correct PREFECT_API_URL and PREFECT_API_KEY."
     )
-
-
-def _detail(error: PrefectHTTPStatusError) -> str:
-    try:
-        body = error.response.json()
-    except ValueError:
-        body = None
-    told = body.get("detail") or body.get("exception_message") if isinstance(body, dict) else None
-    return f"it answers {error.response.status_code}{f': {told}' if told else ''}"[:1000]
 
 
 def _uuid(text: str) -> UUID | None:

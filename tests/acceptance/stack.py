@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
+from control import supervisor
+from control.home import Home
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0
 
@@ -64,6 +67,17 @@ class Stack:
         """The address of the Prefect server's API; the installation must run."""
         return _api_of(self)
 
+    @property
+    def broker_url(self) -> str:
+        """The address of the built-in broker, with its password; the installation must run."""
+        installation = Home(self.home).installation()
+        assert installation is not None
+        return installation.broker_url
+
+    def service_pids(self) -> list[int]:
+        """The processes that the installation has started until now."""
+        return [service.pid for service in supervisor.check(Home(self.home)) if service.pid is not None]
+
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """A command in a process group of its own, as a terminal's foreground job is."""
         return subprocess.Popen(
@@ -110,6 +124,6 @@ def _api_of(stack: Stack) -> str:
     return str(stack.json("status")["prefect_api_url"])
 
 
-def interrupt(process: "subprocess.Popen[str]") -> None:
+def interrupt(process: "subprocess.Popen[str]", number: signal.Signals = signal.SIGINT) -> None:
     """Ctrl-C, as a terminal sends it: to the whole foreground group."""
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)

@@ -178,6 +178,31 @@ def test_a_broker_that_is_not_there(stack: Stack) -> None:
     assert "s3cret" not in done.stdout + done.stderr
 
 
+def test_a_worker_that_is_not_there(stack: Stack) -> None:
+    """Exit code 3, within seconds: nobody takes from the queue, and the message says what to start."""
+    lonely = stack.using(
+        OPSCONDUCTOR_BROKER_URL=stack.broker_url,
+        OPSCONDUCTOR_QUEUE="nobodys",
+        OPSCONDUCTOR_WORKER_TIMEOUT="1",
+    )
+    done = lonely("run", "disk_check", "--json")
+    assert done.returncode == 3, done.stdout + done.stderr
+    message = json.loads(done.stdout)["error"]["message"]
+    assert "nobodys" in message
+    assert "celery -A celery_bridge.worker worker -Q nobodys" in message
+    assert stack.flow_run(message.rpartition("/")[2])["state"]["type"] == "FAILED"
+
+
+@pytest.mark.parametrize("how", [(), ("--no-wait",)])
+def test_a_document_that_prefect_does_not_take(how: tuple[str, ...], stack: Stack) -> None:
+    """Exit code 2, in the server's words, without the document in it."""
+    steps = [{"id": f"s{number}", "type": "set", "values": {"x": "y" * 250}} for number in range(2500)]
+    done = stack("run", "-", *how, given=json.dumps({"name": "Large", "steps": steps}))
+    assert done.returncode == 2, done.stderr
+    assert "524,288 bytes" in done.stderr
+    assert len(done.stderr) < 1000
+
+
 def test_nothing_runs_here(fresh: Stack) -> None:
     """`status` says so with exit code 3; `logs` and `cancel` do as well; `down` is harmless."""
     assert fresh("status").returncode == 3
@@ -188,12 +213,14 @@ def test_nothing_runs_here(fresh: Stack) -> None:
     assert fresh("down").stdout == "Nothing was running.\n"
 
 
-@pytest.mark.parametrize("engine", ["celery", "prefect"])
-def test_ctrl_c_cancels(engine: str, nap: Nap, stack: Stack) -> None:
-    """What runs is ended, and said to be; the run is Cancelled in Prefect; exit code 4."""
+@pytest.mark.parametrize(
+    ("engine", "number"), [("celery", signal.SIGINT), ("prefect", signal.SIGINT), ("prefect", signal.SIGTERM)]
+)
+def test_ctrl_c_cancels(engine: str, number: signal.Signals, nap: Nap, stack: Stack) -> None:
+    """What runs is ended, and said to be; the run is Cancelled in Prefect; exit code 4. So does SIGTERM."""
     process = stack.start("run", *nap.arguments, "--engine", engine, "--force", "--json")
     wait_until(nap.has_begun)
-    interrupt(process)
+    interrupt(process, number)
     out, err = process.communicate(timeout=90)
     assert process.returncode == 4, out + err
     wait_until(nap.is_over)
@@ -320,6 +347,20 @@ def test_two_ups_at_once(fresh: Stack) -> None:
     assert all(map(is_alive, pids))
     stopped = fresh.json("down")["stopped"]
     assert sorted(stopped) == sorted(one["name"] for one in told[0]["services"])
+    assert not any(map(is_alive, pids))
+    assert fresh("status").returncode == 3
+
+
+def test_ctrl_c_while_servers_start(fresh: Stack) -> None:
+    """Exit code 4, and what had been started is stopped again."""
+    process = fresh.start("run", "disk_check")
+    wait_until(lambda: bool(fresh.service_pids()))
+    pids = fresh.service_pids()
+    interrupt(process)
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 4, out + err
+    assert "interrupted" in err
+    assert "Traceback" not in err
     assert not any(map(is_alive, pids))
     assert fresh("status").returncode == 3
 
