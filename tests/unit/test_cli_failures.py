@@ -20,6 +20,7 @@ from control.ports import PortTaken
 from control.reach import Unreachable
 from control.supervisor import StartFailed
 
+ROOT = Path(__file__).parents[2]
 PROBLEM = Problem("steps[0].id", "is missing", "give one", "a.yaml", 3, 5)
 
 
@@ -120,7 +121,11 @@ def test_help_needs_no_prefect(command: str) -> None:
         "print(sorted({'prefect', 'celery', 'httpx'} & set(sys.modules)), file=sys.stderr); sys.exit(code)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", imported, command, "--help"], capture_output=True, text=True, check=False
+        [sys.executable, "-c", imported, command, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert f"opsconductor {command}" in done.stdout
@@ -131,7 +136,8 @@ def test_a_reader_that_has_seen_enough() -> None:
     """A closed pipe ends the command without a traceback."""
     reader, writer = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "graph", "examples/build_out.yaml"],
+        [sys.executable, "-m", "cli.main", "graph", str(ROOT / "examples" / "build_out.yaml")],
+        cwd=ROOT,
         stdout=writer,
         stderr=subprocess.PIPE,
     )

@@ -86,6 +86,15 @@ def test_a_terminal_shows_what_runs_and_leaves_only_lines() -> None:
     assert "✓ step_0 succeeded" in stream.getvalue()
 
 
+def test_messages_among_the_lines() -> None:
+    """What the command says in between is a line of its own; a process that leaves shows the cursor again."""
+    stream = io.StringIO()
+    progress = Progress(Console(file=stream, force_terminal=True, color_system=None, width=60))
+    progress.say("Cancelling\x1b[2J")
+    progress.abandoned("Leaving")
+    assert stream.getvalue() == "Cancelling\nLeaving\n\x1b[?25h"
+
+
 @given(st.text(), st.text(), st.sampled_from(["started", "line", "retrying", "ended"]), st.booleans())
 def test_hostile_names_and_lines_are_only_text(name: str, text: str, kind: str, terminal: bool) -> None:
     """Nothing in a name or an output line is taken for markup or for a terminal's sequence."""
