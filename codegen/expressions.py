@@ -42,7 +42,7 @@ __all__ = [
 LONG = 4096  # characters
 MAX_NESTING = 100  # of data with templates in it
 
-_MARKUP = re.compile(r"\{[{%#]")
+_MARKUP = re.compile(r"\{[{%]|(?<!\$)\{#")
 
 
 class Expression:
@@ -111,7 +111,7 @@ class Template:
     def check_shell(self) -> None:
         """ExpressionSyntaxError if the text can't be rendered as a shell command."""
         if not self.is_constant:
-            _ = self._shell_program
+            self._shell_tree()
 
     def _look(self, tree: nodes.Template, findings: Findings) -> None:
         self.names = guarded(self.text, lambda: free_names(tree, findings))
@@ -128,8 +128,12 @@ class Template:
 
     @cached_property
     def _shell_program(self) -> jinja2.Template:
+        return _compiled(self.text, self._shell_tree())
+
+    def _shell_tree(self) -> nodes.Template:
         tree, _ = read_template(self.text)
-        return _compiled(self.text, guarded(self.text, lambda: ShellRewriter().visit(tree)))
+        rewritten: nodes.Template = guarded(self.text, lambda: ShellRewriter().visit(tree))
+        return rewritten
 
 
 @lru_cache(maxsize=2048)

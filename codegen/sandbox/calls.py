@@ -25,14 +25,14 @@ def _range(budget: Budget, *bounds: int) -> list[int]:
     return list(numbers)
 
 
-def _dict(budget: Budget, pairs: Any = (), **named: Any) -> dict[str, Any]:
+def _dict(budget: Budget, pairs: Any = (), /, **named: Any) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for key, value in lists.items(budget, pairs) if isinstance(pairs, Mapping) else budget.items(pairs):
         made[key if isinstance(key, str) else budget.text(key)] = value
     return made | named
 
 
-def _namespace(_: Budget, **named: Any) -> Namespace:
+def _namespace(_: Budget, /, **named: Any) -> Namespace:
     return Namespace(**named)
 
 

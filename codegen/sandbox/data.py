@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -30,8 +30,11 @@ def to_json(budget: Budget, value: Any, indent: int | None = None) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel) or is_dataclass(value):
-        return {key: item for key, item in vars(value).items() if not key.startswith("_")}
+    if isinstance(value, BaseModel):
+        return vars(value)
+    if is_dataclass(value):
+        names = (field.name for field in fields(value) if not field.name.startswith("_"))
+        return {name: getattr(value, name) for name in names}
     if isinstance(value, Mapping):
         return dict(value)
     if hasattr(value, "isoformat"):

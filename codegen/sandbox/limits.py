@@ -1,7 +1,7 @@
 """How much one evaluation may loop, build and work. Counted, never timed: it ends the same everywhere."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from jinja2.runtime import LoopContext, Undefined
@@ -14,8 +14,9 @@ MAX_ITERATIONS = 100_000
 MAX_TEXT = 1024 * 1024  # characters of one text that an operation builds, and of the whole output
 MAX_ITEMS = 100_000  # items of one list that an operation builds
 MAX_BITS = 14_000  # of a whole number; Python writes at most 4,300 digits
-MAX_WORK = 16 * 1024 * 1024  # characters read or written; lists count CELL per item
-CELL = 16
+MAX_WORK = 16 * 1024 * 1024  # characters read or written
+CELL = 16  # characters that looking at a value inside a list counts as
+POINTER = 4  # characters that copying an item of a list counts as
 
 _SCALARS = frozenset({int, float, bool, type(None)})
 
@@ -53,7 +54,7 @@ class Budget:
         """Ask for room for a list before it is built."""
         if items > MAX_ITEMS:
             raise LimitRefusal(f"this builds a list of more than {MAX_ITEMS:,} items", "build a shorter one")
-        self.spend(items * CELL)
+        self.spend(items * POINTER)
 
     def weigh(self, value: Any) -> None:
         """Pay for looking at the whole of a value, everything inside included."""
@@ -88,10 +89,12 @@ def weight(value: Any, limit: int) -> int:
 
     Ten nested lists of the same ten lists are small in memory and endless on paper.
     """
-    total = 0
+    total = CELL
     todo = [value]
     while todo and total <= limit:
         part = todo.pop()
+        if type(part) in _SCALARS:
+            continue
         if isinstance(part, str | bytes):
             total += len(part)
         elif isinstance(part, Mapping):
@@ -101,11 +104,14 @@ def weight(value: Any, limit: int) -> int:
         elif isinstance(part, list | tuple | set | frozenset):
             total += CELL * len(part)
             todo.extend(part)
-        elif isinstance(part, BaseModel) or is_dataclass(part):
-            todo.append(vars(part) if hasattr(part, "__dict__") else ())
+        elif isinstance(part, BaseModel):
+            todo.append(vars(part))
+        elif is_dataclass(part):
+            todo += [getattr(part, field.name) for field in fields(part)]
         elif isinstance(part, Namespace | LoopContext):
             raise Refusal("a namespace or loop is not a value", "name one of its attributes")
-        total += CELL
+        elif isinstance(part, Undefined):
+            str(part)
     return total
 
 

@@ -36,10 +36,8 @@ class Missing(StrictUndefined):
 
     @property
     def _undefined_message(self) -> str:
-        if self._undefined_hint:
-            return self._undefined_hint
-        if self._undefined_obj is missing:
-            return f'"{self._undefined_name}" has no value here'
+        if self._undefined_hint or self._undefined_obj is missing:
+            return super()._undefined_message
         return _absence(self._undefined_obj, self._undefined_name, self.where)
 
 
@@ -50,6 +48,8 @@ def find(value: Any, key: Any, where: str) -> Any:
     """
     if isinstance(value, Undefined):
         return value
+    if isinstance(key, Undefined):
+        str(key)
     if isinstance(value, Mapping):
         return _entry(value, key, where)
     if isinstance(key, str):
@@ -64,8 +64,7 @@ def find(value: Any, key: Any, where: str) -> Any:
 
 def _entry(value: Mapping[Any, Any], key: Any, where: str) -> Any:
     if not isinstance(key, str | int | float | None):
-        key_kind = "an undefined name" if isinstance(key, Undefined) else kind(key)
-        raise Refusal(f"{where} has no entries by {key_kind}", "use a text or a number")
+        raise Refusal(f"{where} has no entries by {kind(key)}", "use a text or a number")
     try:
         return value[key]
     except KeyError:

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable
+from math import isfinite, log2
 from typing import Any
 
 from jinja2.runtime import Undefined
@@ -37,6 +38,8 @@ def binary(budget: Budget, symbol: str, left: Any, right: Any) -> Any:
             raise
         problem = f'cannot use "{symbol}" between {kind(left)} and {kind(right)}'
         raise Refusal(problem, "convert one of them, with `| int` or `| string`") from error
+    if isinstance(result, float) and not isfinite(result):
+        raise TOO_LARGE
     if isinstance(result, complex):
         raise Refusal(f'"{symbol}" gives no real number here')
     return result
@@ -56,7 +59,7 @@ def join(budget: Budget, texts: list[str], separator: str) -> str:
 def _check_number(symbol: str, left: int, right: int) -> None:
     bits = left.bit_length() + right.bit_length()
     if symbol == "**":
-        bits = left.bit_length() * max(right, 1)
+        bits = int(log2(abs(left)) * right) if abs(left) > 1 else 1
     if bits > MAX_BITS:
         raise TOO_LARGE
 

@@ -15,6 +15,7 @@ MAX_PATTERN = 1_000  # characters
 MAX_PROGRAM = 2_000  # instructions, after counted repeats are written out
 MAX_GROUPS = 20
 MAX_NESTING = 20
+CONDITIONS = frozenset({"^", "$", r"\A", r"\B", r"\Z", r"\b"})
 
 _FLAGS = re.compile(r"\(\?([aims]+)\)")
 _COUNT = re.compile(r"\{(\d{0,6})(?:(,)(\d{0,6}))?\}")
@@ -101,7 +102,9 @@ class Compiler:
     def _sequence(self) -> Emit:
         parts: list[Emit] = []
         while self.at < len(self.pattern) and self.pattern[self.at] not in "|)":
-            parts.append(self._repeated(self._atom()))
+            start = self.at
+            atom = self._atom()
+            parts.append(self._repeated(atom, self.pattern[start : self.at]))
 
         def emit() -> None:
             for part in parts:
@@ -113,14 +116,14 @@ class Compiler:
         character = self.pattern[self.at]
         if character == "(":
             return self._parenthesis()
-        if character in "*+?":
+        if self._count() is not None:
             self._fail(f"has nothing to repeat before {character}")
         if character == "[":
             return self._character(self._class())
         if character == "\\":
             return self._escape(self._read(_ESCAPE, "ends with a backslash"))
         self.at += 1
-        if character in "^$":
+        if character in CONDITIONS:
             return self._condition(character)
         return self._character("." if character == "." else re.escape(character))
 
@@ -136,7 +139,7 @@ class Compiler:
     def _escape(self, source: str) -> Emit:
         if source[1] in "123456789":
             self._fail(f"has a back-reference, {source}, which this language doesn't have")
-        return self._condition(source) if source in (r"\b", r"\B", r"\A", r"\Z") else self._character(source)
+        return self._condition(source) if source in CONDITIONS else self._character(source)
 
     def _parenthesis(self) -> Emit:
         self.at += 1
@@ -162,24 +165,28 @@ class Compiler:
         self.groups[name or str(number)] = number
         return number
 
-    def _repeated(self, part: Emit) -> Emit:
-        least, most = self._count()
-        if (least, most) == (1, 1):
+    def _repeated(self, part: Emit, source: str) -> Emit:
+        count = self._count()
+        if count is None:
             return part
+        least, most = count
+        if source in CONDITIONS:
+            self._fail(f"has nothing to repeat in {source}")
         if most is not None and least > most:
             self._fail("has a repeat whose least is above its most")
         lazy = self._take("?")
-        if self.pattern[self.at : self.at + 1] in ("*", "+", "?") and self.at < len(self.pattern):
+        if self._count() is not None:
             self._fail("has a repeat of a repeat")
         return lambda: self._write_repeat(part, least, most, lazy)
 
-    def _count(self) -> tuple[int, int | None]:
+    def _count(self) -> tuple[int, int | None] | None:
+        """How often, at least and at most; none if no repeat is written here."""
         for sign, count in (("*", (0, None)), ("+", (1, None)), ("?", (0, 1))):
             if self._take(sign):
                 return count
         found = _COUNT.match(self.pattern, self.at)
         if found is None or found[0] == "{}":
-            return 1, 1
+            return None
         self.at = found.end()
         least = int(found[1] or 0)
         return least, (least if not found[2] else int(found[3]) if found[3] else None)

@@ -1,6 +1,6 @@
 """Text to syntax tree, whatever the text is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -16,8 +16,10 @@ MAX_SOURCE = 64 * 1024  # characters
 TreeT = TypeVar("TreeT", bound=nodes.Node)
 ResultT = TypeVar("ResultT")
 
-# White space to Jinja, but no line ends, so that nothing but the character itself is changed.
+# Jinja turns carriage returns into line feeds, and takes the `{#` of a shell's `${#name}` for a comment.
+# Characters that are white space to it, but no line ends, stand in for them until the tree is there.
 _STAND_INS = "\x1c\x1d\x1e\x1f\x0b\x0c"
+_RAW = "braces that are meant as they are go between {% raw %} and {% endraw %}"
 
 
 def read_template(text: str) -> tuple[nodes.Template, Findings]:
@@ -43,9 +45,8 @@ def guarded(text: str, act: Callable[[], ResultT]) -> ResultT:
     except SyntaxRefusal as error:
         raise ExpressionSyntaxError(text, error.problem, error.line, error.cure) from error
     except TemplateSyntaxError as error:
-        raise ExpressionSyntaxError(
-            text, _plain(error.message or "this can't be read"), error.lineno
-        ) from error
+        cure = _RAW if "{{" in text or "{%" in text else ""
+        raise ExpressionSyntaxError(text, _plain(error.message or ""), error.lineno, cure) from error
     except RecursionError as error:
         raise ExpressionSyntaxError(text, "this is nested too deep", None, "split it up") from error
     except Exception as error:
@@ -69,22 +70,31 @@ def free_names(tree: nodes.Template | nodes.Expr, findings: Findings) -> frozens
 def _read(text: str, parse: Callable[[str], TreeT]) -> tuple[TreeT, Findings]:
     if len(text) > MAX_SOURCE:
         raise SyntaxRefusal(f"the text has more than {MAX_SOURCE:,} characters", "keep long texts in a file")
-    stand_in = next((each for each in _STAND_INS if each not in text), "") if "\r" in text else ""
-    tree = parse(text.replace("\r", stand_in) if stand_in else text)
+    stand_ins = list(_stand_ins(text))
+    source = text
+    for original, stand_in in stand_ins:
+        source = source.replace(original, stand_in)
+    tree = parse(source)
     tree.set_environment(SANDBOX)
     findings = check(tree)
-    if stand_in:
-        _bring_back(tree, stand_in)
+    for original, stand_in in stand_ins:
+        _bring_back(tree, original, stand_in)
     return tree, findings
 
 
-def _bring_back(tree: nodes.Node, stand_in: str) -> None:
-    """Carriage returns, which Jinja would turn into line feeds."""
-    for node in tree.find_all((nodes.TemplateData, nodes.Const)):
+def _stand_ins(text: str) -> Iterator[tuple[str, str]]:
+    free = (character for character in _STAND_INS if character not in text)
+    for original, kept in (("\r", ""), ("${#", "${")):
+        if original in text and (character := next(free, "")):
+            yield original, kept + character
+
+
+def _bring_back(tree: nodes.Node, original: str, stand_in: str) -> None:
+    for node in (tree, *tree.find_all((nodes.TemplateData, nodes.Const))):
         if isinstance(node, nodes.TemplateData):
-            node.data = node.data.replace(stand_in, "\r")
+            node.data = node.data.replace(stand_in, original)
         elif isinstance(node, nodes.Const) and isinstance(node.value, str):
-            node.value = node.value.replace(stand_in, "\r")
+            node.value = node.value.replace(stand_in, original)
 
 
 def _plain(message: str) -> str:

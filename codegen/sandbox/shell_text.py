@@ -52,7 +52,7 @@ class ShellState:
     open: tuple[Heredoc, ...] = ()
     """Here-documents among `nested`."""
     line: str = ""
-    """What the line of a here-document holds so far."""
+    """What the line of a here-document begins with."""
     starts_word: bool | None = True
     """Whether the next character begins a word; none if that depends on a condition."""
     pending: str = ""
@@ -186,7 +186,10 @@ class _Reader:
         elif kind == "heredoc" and character in "\\$`" and self._special(character):
             self.line += "\0"
         else:
-            self.line += character
+            document = self.open[-1]
+            is_margin = character == "\t" and document.strips_tabs and not self.line
+            if len(self.line) <= len(document.word) and not is_margin:
+                self.line += character
             self.at += 1
 
     def _special(self, character: str) -> bool:
@@ -262,10 +265,8 @@ class _Reader:
             self.line = ""
 
     def _end_line(self) -> None:
-        document = self.open[-1]
-        line = self.line.lstrip("\t") if document.strips_tabs else self.line
-        self.line = ""
-        if line == document.word:
+        line, self.line = self.line, ""
+        if line == self.open[-1].word:
             self.open.pop()
             self._leave()
             self.starts_word = True

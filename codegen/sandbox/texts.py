@@ -125,7 +125,7 @@ def zfill(budget: Budget, value: Any, width: int) -> str:
     return text.zfill(width)
 
 
-def format_text(budget: Budget, value: Any, *args: Any, **kwargs: Any) -> str:
+def format_text(budget: Budget, value: Any, /, *args: Any, **kwargs: Any) -> str:
     """printf-style: `'%s is %.1f' | format(name, load)`."""
     if args and kwargs:
         raise Refusal("format takes values by place or by name, not both")
