@@ -54,7 +54,7 @@ async def run_child(
 
 
 class _Ears(asyncio.SubprocessProtocol):
-    """Hears what the child writes and when it ends. Wait for it with `asyncio.wait`: `await` would cancel it."""
+    """Hears what the child writes and when it ends. Only for `asyncio.wait`: `await` would cancel."""
 
     def __init__(self, feeds: Mapping[int, Feed]) -> None:
         loop = asyncio.get_running_loop()
