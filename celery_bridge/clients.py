@@ -55,6 +55,7 @@ def connection(url: str, name: str) -> Connection:
 def _options() -> dict[str, Any]:
     return {
         "decode_responses": True,
+        "encoding_errors": "replace",  # an app of somebody's may store results that are no text
         "protocol": 2,
         "socket_connect_timeout": 2.0,
         "socket_timeout": None,  # `answered` sees to that

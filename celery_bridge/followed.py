@@ -127,6 +127,8 @@ def _state(payload: str) -> tuple[str, str]:
     try:
         stored = json.loads(payload)
     except ValueError:
+        stored = None
+    if not isinstance(stored, dict):
         return "", ""  # a result in another format: its app isn't ours, and the stream tells enough
     state, result = str(stored.get("status", "")), stored.get("result")
     if isinstance(result, dict) and "exc_type" in result:

@@ -426,14 +426,19 @@ async def test_a_killed_worker_is_not_waited_for_in_silence(redis_url: str, tmp_
 APP = """
 from celery import Celery
 app = Celery("theirs", broker={url!r}, backend={backend!r})
+app.conf.result_serializer = {results!r}
 """
 
 
-@pytest.mark.parametrize("backend", ["{url}", "cache+memory://"])
-async def test_a_worker_of_an_app_of_yours(redis_url: str, backend: str, tmp_path: Path) -> None:
-    """`-I celery_bridge.tasks` is all that an existing app needs, whatever its result backend is."""
+@pytest.mark.parametrize(("backend", "results"), [("{url}", "pickle"), ("cache+memory://", "json")])
+async def test_a_worker_of_an_app_of_yours(
+    redis_url: str, backend: str, results: str, tmp_path: Path
+) -> None:
+    """`-I celery_bridge.tasks` is all that an existing app needs, wherever and however it keeps results."""
     settings = BridgeSettings.of(redis_url, queue=f"queue-{uuid4()}")
-    (tmp_path / "theirs.py").write_text(APP.format(url=redis_url, backend=backend.format(url=redis_url)))
+    (tmp_path / "theirs.py").write_text(
+        APP.format(url=redis_url, backend=backend.format(url=redis_url), results=results)
+    )
     theirs = ("-I", "celery_bridge.tasks", "-Q", settings.queue, "--concurrency=1")
     with worker(tmp_path, redis_url, "", *theirs, app="theirs"):
         assert (await run(settings, submission(document(command("a", "true"))))).success
@@ -442,7 +447,7 @@ async def test_a_worker_of_an_app_of_yours(redis_url: str, backend: str, tmp_pat
 async def test_a_worker_without_the_task(redis_url: str, tmp_path: Path) -> None:
     """The error says what the worker lacks."""
     settings = BridgeSettings.of(redis_url, queue=f"queue-{uuid4()}")
-    (tmp_path / "theirs.py").write_text(APP.format(url=redis_url, backend=redis_url))
+    (tmp_path / "theirs.py").write_text(APP.format(url=redis_url, backend=redis_url, results="json"))
     with (
         worker(tmp_path, redis_url, "", "-Q", settings.queue, "--concurrency=1", app="theirs"),
         pytest.raises(EngineFailed, match=r"-I celery_bridge\.tasks"),
