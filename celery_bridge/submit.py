@@ -5,14 +5,16 @@ from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.runtime import task_run
+from prefect.states import Cancelled, Completed, Failed
 
 from celery_bridge.relay import AnyLogger, Relay
 from celery_bridge.remote import link_to, run_remotely
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Submission
-from codegen.result import Report
+from codegen.result import Report, StepError
 from steps.events import Listener, ignore
 
 LONGEST_NAME = 100
@@ -39,16 +41,22 @@ async def run_on_celery(
     run_id: str,
     settings: BridgeSettings,
     listener: Listener = ignore,
-) -> Report:
-    """Run a workflow document on Celery and return its report, also when the workflow failed.
+) -> State[Report]:
+    """Run a workflow document on Celery; the task run ends as the workflow did, with its report as data.
 
-    With a `run_id` that was sent before, it follows that run. Cancelled, it ends the run and returns what
+    With a `run_id` that was sent before, it follows that run. Cancelled, it ends the run and reports what
     was done until then (`cancelled` is true). Raises EngineUnreachable when nothing was run, EngineFailed
     when the run ended without a report.
     """
     logger: AnyLogger = get_run_logger()
     submission = Submission(workflow, parameters, targets, run_id)
     report = await run_remotely(link_to(settings), submission, Relay(logger, listener), logger.warning)
-    if report.error is not None:
-        logger.error("The workflow failed: step %r: %s", report.error.step, report.error.message)
-    return report
+    if report.cancelled:
+        return Cancelled(data=report)
+    return (
+        Completed(data=report) if report.error is None else Failed(message=_cause(report.error), data=report)
+    )
+
+
+def _cause(error: StepError) -> str:
+    return f"step {error.step!r} failed: {error.message}"

@@ -16,7 +16,6 @@ from prefect.utilities.urls import url_for
 from cli.failures import Exit
 from cli.progress import Progress
 from codegen.result import RunResult
-from flows.results import WorkflowRunFailed
 from flows.router import route_workflow
 from flows.session import Session, listening
 from steps.events import Listener
@@ -100,12 +99,11 @@ async def _run(parameters: dict[str, Any], listener: Listener, interruption: Int
     with listening(listener, interruption.opened):
         state: State[Any] = await route_workflow(**parameters, return_state=True)
     outcome = await state.aresult(raise_on_failure=False)
-    result = outcome.result if isinstance(outcome, WorkflowRunFailed) else outcome
     return Ending(
         state_name=state.name or "",
         message=state.message or "",
         url=url_for("flow-run", obj_id=state.state_details.flow_run_id) or "",
         cancelled=state.is_cancelled(),
-        result=result if isinstance(result, RunResult) else None,
+        result=outcome if isinstance(outcome, RunResult) else None,
         error=outcome if isinstance(outcome, BaseException) else None,
     )

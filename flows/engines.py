@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prefect.client.schemas.objects import State
+from prefect.settings import get_current_settings
+
+from celery_bridge.settings import BridgeSettings
 from celery_bridge.submit import run_on_celery
 from codegen.decision import EngineName
 from codegen.document import canonical
@@ -16,8 +20,8 @@ from flows.artifacts import show_source
 from flows.configuration import bridge_settings, registry
 from flows.session import Session
 
-# Nothing is stored there. Not naming a place costs two requests a run, which ask the server for its default.
-UNUSED_STORAGE = Path("results")
+# Prefect's own default, as a path: unless one is named, each run asks the server twice for it.
+LOCAL_STORAGE = Path(get_current_settings().results.local_storage_path)
 
 
 class RunLost(Exception):
@@ -39,9 +43,9 @@ async def by_prefect(job: Job) -> Report:
     entry = await asyncio.to_thread(registry().get_or_create, job.workflow)
     flow = await asyncio.to_thread(registry().load, entry)
     await show_source(entry.source, job.workflow.name)
-    unstored = flow.with_options(persist_result=False, result_storage=UNUSED_STORAGE)
+    flow = flow.with_options(persist_result=False, result_storage=LOCAL_STORAGE)
     arguments = flow_arguments(job.workflow, job.values, job.targets)
-    state = await unstored(**arguments, return_state=True)
+    state = await flow(**arguments, return_state=True)
     if job.session.report is None:
         raise RunLost(f"the generated flow ended without a report: {state.name}: {state.message}")
     return job.session.report
@@ -49,19 +53,25 @@ async def by_prefect(job: Job) -> Report:
 
 async def by_celery(job: Job) -> Report:
     """Submit the document to Celery and follow it."""
-    settings = await bridge_settings()
-    work = asyncio.create_task(
-        run_on_celery(
-            canonical(job.workflow),
-            dict(job.values),
-            list(job.targets),
-            run_id=job.session.run_id,
-            settings=settings,
-            listener=job.session.tell,
-        )
-    )
+    work = asyncio.create_task(_submitted(job, await bridge_settings()))
     with job.session.cancels(work.cancel):
-        return await work
+        outcome = await (await work).aresult(raise_on_failure=False)
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
+async def _submitted(job: Job, settings: BridgeSettings) -> State[Report]:
+    state: State[Report] = await run_on_celery(  # type: ignore[misc]  # Prefect's overloads forget the await
+        canonical(job.workflow),
+        dict(job.values),
+        list(job.targets),
+        run_id=job.session.run_id,
+        settings=settings,
+        listener=job.session.tell,
+        return_state=True,
+    )
+    return state
 
 
 ENGINES: dict[EngineName, Callable[[Job], Awaitable[Report]]] = {"prefect": by_prefect, "celery": by_celery}

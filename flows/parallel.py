@@ -23,30 +23,20 @@ from typing import Any
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
-from prefect.states import Cancelled
 
 from codegen.result import Report
 from codegen.schedule import Node
 from codegen.step import RunIf
+from flows.endings import unsuccessful
 from flows.guard import guarded
 from flows.prefect_steps import Edges, performer
 from flows.session import Session, current, entered, opened
-from flows.stopped import cancellation
 from flows.telling import listener_for
 from steps.scope import Surroundings
 from steps.work import Work
 from steps.workflow_run import Plan, WorkflowRun
 
 AnyTask = Task[..., Any]
-
-
-class WorkflowFailed(Exception):
-    """The workflow failed; `report` has every step's record."""
-
-    def __init__(self, report: Report) -> None:
-        self.report = report
-        error = report.error
-        super().__init__(f"step {error.step!r} failed: {error.message}" if error else "the workflow failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +147,7 @@ class Run:
             yield
 
     async def finish(self, outputs: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Run all steps and return the outputs. Raises `WorkflowFailed`; a cancelled run ends Cancelled."""
+        """Run all steps. The flow returns what this gives: the outputs, or a Failed or Cancelled state."""
         session = current() or opened(str(flow_run.id))
         plan = Plan(
             steps=tuple(self._works),
@@ -167,12 +157,9 @@ class Run:
         )
         report = await self._carried_out(plan, session)
         session.report = report
-        if report.cancelled:
-            # Prefect takes a state that a flow returns as the state it ended in.
-            return Cancelled(message=cancellation(report))  # type: ignore[return-value]
-        if not report.success:
-            raise WorkflowFailed(report)
-        return report.outputs
+        # Prefect takes a state that a flow returns as the state it ended in, without a traceback in its logs.
+        ending = unsuccessful(report)
+        return report.outputs if ending is None else ending  # type: ignore[return-value]
 
     async def _carried_out(self, plan: Plan, session: Session) -> Report:
         run = WorkflowRun(

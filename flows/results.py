@@ -5,21 +5,13 @@ from codegen.document import workflow_id
 from codegen.leaves import Leaf
 from codegen.result import Report, RunResult
 from codegen.workflow import Workflow, walk
-
-
-class WorkflowRunFailed(Exception):
-    """The workflow ran and failed; `result` tells how."""
-
-    def __init__(self, result: RunResult) -> None:
-        self.result = result
-        super().__init__(result.error_message or "the workflow failed")
+from flows.endings import failure
 
 
 def result_of(workflow: Workflow, decision: Decision, report: Report, execution_id: str) -> RunResult:
     """The result of a run, equal from both engines but for times, ids and `engine_used`."""
     leaves = [step.id for _, step in walk(workflow.steps) if isinstance(step, Leaf)]
     done = sum(report.steps[id].status in ("succeeded", "skipped") for id in leaves)
-    error = report.error
     return RunResult(
         workflow_id=workflow_id(workflow),
         engine_used=decision.engine,
@@ -31,7 +23,7 @@ def result_of(workflow: Workflow, decision: Decision, report: Report, execution_
         steps_completed=done,
         total_steps=len(leaves),
         result_data=report.outputs,
-        error_message=f"step {error.step!r} failed: {error.message}" if error else None,
+        error_message=None if report.success else failure(report),
         logs=report.logs,
         cancelled=report.cancelled,
         decision=decision,

@@ -6,11 +6,11 @@ from prefect import flow
 
 from codegen.result import RunResult
 from codegen.workflow import EnginePreference
-from flows.engines import UNUSED_STORAGE
+from flows.engines import LOCAL_STORAGE
 from flows.routing import routed
 
 
-@flow(name="route-workflow", persist_result=False, result_storage=UNUSED_STORAGE)
+@flow(name="route-workflow", persist_result=False, result_storage=LOCAL_STORAGE)
 async def route_workflow(
     workflow: str | dict[str, Any],
     parameters: dict[str, Any] = {},  # noqa: B006 - Prefect's form shows it; nobody changes it

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
-from prefect.states import Cancelled
 
 from codegen.explain import sentence
 from codegen.parameters import check_values
@@ -16,11 +15,11 @@ from codegen.workflow import EnginePreference
 from flows.artifacts import show_decision
 from flows.configuration import routing_policy
 from flows.documents import understood
+from flows.endings import unsuccessful
 from flows.engines import ENGINES, Job
 from flows.guard import guarded
-from flows.results import WorkflowRunFailed, result_of
+from flows.results import result_of
 from flows.session import entered, opened
-from flows.stopped import cancellation
 
 
 async def routed(
@@ -30,7 +29,7 @@ async def routed(
     engine_preference: EnginePreference,
     force_engine: bool,
 ) -> Any:
-    """Run a workflow on the engine that suits it. Returns a `RunResult`, or the state of a cancelled run."""
+    """Run a workflow on the engine that suits it. Gives a `RunResult`, in a state unless it succeeded."""
     document = understood(workflow)
     values = check_values(document.parameters, parameters)
     where = check_targets(targets or document.targets)
@@ -48,8 +47,4 @@ async def routed(
         async with guarded(session):
             report = await ENGINES[decision.engine](Job(document, values, where, session))
     result = result_of(document, decision, report, run_id)
-    if report.cancelled:
-        return Cancelled(message=cancellation(report), data=result)
-    if not report.success:
-        raise WorkflowRunFailed(result)
-    return result
+    return unsuccessful(report, result) or result
