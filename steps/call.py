@@ -34,18 +34,18 @@ async def python(
         except StepTimedOut:
             raise
         except StepFailed as failure:
-            raise StepFailed(_answer(file).get("error", failure.message)) from failure
-        answer = _answer(file)
+            raise StepFailed(_answer(file, call).get("error", failure.message)) from failure
+        answer = _answer(file, call)
     if "value" not in answer:
         raise StepFailed(f"{call} ended its process without returning")
     return answer["value"]
 
 
-def _answer(request: Path) -> dict[str, Any]:
+def _answer(request: Path, call: str) -> dict[str, Any]:
     file = request.with_name("answer.json")
     if not file.exists():
         return {}
     if file.stat().st_size > LONGEST_ANSWER:
-        raise StepFailed(f"the function returned more than {LONGEST_ANSWER // 1024**2} MiB of JSON data")
+        raise StepFailed(f"{call} returned more than {LONGEST_ANSWER // 1024**2} MiB of JSON data")
     answer: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return answer

@@ -26,8 +26,8 @@ def main(file: Path) -> int:
         value = called(find(request["call"]), request["args"])
         answer = {"value": json_value(value, request["call"])}
     except Exception as error:  # noqa: BLE001 - whatever the function raises is its answer
-        traceback.print_exc()
-        answer = {"error": "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]}
+        tell(error)
+        answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")}
     sys.stdout.flush()
     file.with_name("answer.json").write_text(json.dumps(answer), encoding="utf-8")
     return 1 if "error" in answer else 0
@@ -40,7 +40,7 @@ def find(call: str) -> Callable[..., Any]:
     for part in name.split("."):
         found = getattr(found, part)
     if not callable(found):
-        raise TypeError(f"{call} is a {type(found).__name__}, not a function")
+        raise TypeError(f"{call} is no function but {type(found).__name__}")
     return found  # type: ignore[no-any-return]
 
 
@@ -48,6 +48,14 @@ def called(function: Callable[..., Any], args: dict[str, Any]) -> Any:
     """What the function returns; coroutine functions are run."""
     value = function(**args)
     return asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value
+
+
+def tell(error: Exception) -> None:
+    """Print the traceback, beginning with the first line that isn't ours."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    traceback.print_exception(error.with_traceback(trace))
 
 
 async def _awaited(value: Any) -> Any:
@@ -60,7 +68,7 @@ def json_value(value: Any, call: str) -> Any:
         json.dumps(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(
-            f"{call} returned a {type(value).__name__} that is no JSON data ({error}); "
+            f"{call} returned a value of type {type(value).__name__} that is no JSON data ({error}); "
             "return texts, numbers, booleans, lists, dicts or None"
         ) from None
     return value
