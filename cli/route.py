@@ -8,9 +8,9 @@ from cli.choice import decision_on
 from cli.failures import Exit
 from cli.options import Engine, File, Force, Json
 from cli.sources import opened
+from codegen.deciding.verdict import percent
 from codegen.decision import Decision
 from codegen.explain import sentence
-from codegen.verdict import percent
 
 
 def route(file: File, /, *, engine: Engine = "auto", force: Force = False, as_json: Json = False) -> int:

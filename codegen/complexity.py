@@ -13,11 +13,11 @@ beyond a chain would fall. A redundant dependency puts no new pair in order.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from codegen.basis import basis_of, chain_of
 from codegen.decision import FactorName, FactorScore
-from codegen.features import features_of
 from codegen.policy import Weights
-from codegen.survey import survey
+from codegen.scoring.basis import basis_of, chain_of
+from codegen.scoring.features import features_of
+from codegen.scoring.survey import survey
 from codegen.workflow import Workflow
 
 HALF: Mapping[FactorName, float] = {

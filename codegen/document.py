@@ -14,17 +14,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from codegen import checks
+from codegen.checking import checks
 from codegen.errors import DocumentError, Problem
-from codegen.json_source import mark_json, read_json
 from codegen.limits import check_data
-from codegen.marks import Marks
 from codegen.paths import parts, sort_key
-from codegen.salvage import salvage, validated
-from codegen.shape import Mistake, findings, mistakes
-from codegen.source_text import check_text, read_text
+from codegen.reading.json_source import mark_json, read_json
+from codegen.reading.marks import Marks
+from codegen.reading.salvage import salvage, validated
+from codegen.reading.shape import Mistake, findings, mistakes
+from codegen.reading.source_text import check_text, read_text
+from codegen.reading.yaml_source import read_yaml
 from codegen.workflow import Workflow
-from codegen.yaml_source import read_yaml
 
 MOST_PROBLEMS = 1000
 

@@ -2,8 +2,8 @@
 
 import re
 
+from codegen.deciding.verdict import percent
 from codegen.decision import Decision
-from codegen.verdict import percent
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>|#~])")
 

@@ -6,13 +6,13 @@ from typing import get_args
 
 from codegen.capability import Reason, able
 from codegen.complexity import Amounts, measure
+from codegen.deciding.rules import first_match
+from codegen.deciding.stages import Case, Choice, Wish, choose
+from codegen.deciding.verdict import confidence, judge
+from codegen.deciding.whatif import smallest_change
 from codegen.decision import ENGINES, Decision, EngineName, Rejection
 from codegen.errors import RoutingError
 from codegen.policy import RoutingPolicy
-from codegen.rules import first_match
-from codegen.stages import Case, Choice, Wish, choose
-from codegen.verdict import confidence, judge
-from codegen.whatif import smallest_change
 from codegen.workflow import EnginePreference, Workflow
 
 DEFAULT_POLICY = RoutingPolicy()

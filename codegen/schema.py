@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from codegen.key_help import KEY_HELP
+from codegen.reading.key_help import KEY_HELP
 from codegen.step import StepBase
 from codegen.workflow import STEP_TYPES, Workflow
 

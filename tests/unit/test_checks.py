@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codegen.checks import MOST_STEPS, check
+from codegen.checking.checks import MOST_STEPS, check
+from codegen.checking.graph import Graph, places
+from codegen.checking.name_checks import ERROR, RECORD
+from codegen.checking.order_checks import connect
 from codegen.document import load, warnings
 from codegen.errors import DocumentError
-from codegen.graph import Graph, places
-from codegen.name_checks import ERROR, RECORD
-from codegen.order_checks import connect
+from codegen.reading.salvage import Lost
 from codegen.result import StepError, StepRecord
-from codegen.salvage import Lost
 from codegen.suggestions import Suggestions
 from codegen.workflow import Workflow
 from tests.unit.documents import FULL, document, refusal, refused, step

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from codegen.document import canonical, load, load_file, parse
 from codegen.errors import DocumentError, Problem
-from codegen.json_source import mark_json
 from codegen.limits import MOST_BYTES, MOST_DEPTH, MOST_NODES
+from codegen.reading.json_source import mark_json
+from codegen.reading.yaml_source import read_yaml
 from codegen.workflow import Workflow
-from codegen.yaml_source import read_yaml
 from tests.unit.documents import FULL, refusal, refused, step
 
 LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(

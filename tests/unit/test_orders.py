@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codegen.orders import CycleError, arranged, longest_chain, members, order, topological, width
+from codegen.scoring.orders import CycleError, arranged, longest_chain, members, order, topological, width
 
 Graph = list[list[int]]
 

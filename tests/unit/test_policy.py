@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from codegen.deciding.rules import first_match
 from codegen.errors import PolicyError
 from codegen.policy import RoutingPolicy
-from codegen.rules import first_match
 from codegen.workflow import Workflow
 from tests.unit.random_documents import step, workflow
 

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from codegen import schema
 from codegen.document import canonical, load, load_file
 from codegen.errors import DocumentError
-from codegen.key_help import KEY_HELP
+from codegen.reading.key_help import KEY_HELP
 from codegen.workflow import STEP_TYPES
 from tests.unit.documents import FULL, step
 

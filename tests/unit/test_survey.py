@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from codegen.errors import DocumentError
-from codegen.survey import survey
+from codegen.scoring.survey import survey
 from tests.unit.random_documents import Reading, Spec, documents, step, workflow
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from codegen.errors import DocumentError, Problem
 from codegen.limits import MOST_BYTES, MOST_DEPTH, MOST_NODES, TOO_DEEP, TOO_LONG, TOO_MANY
-from codegen.marks import START, Marks, Place
 from codegen.paths import Path, written
+from codegen.reading.marks import START, Marks, Place
 
 MERGE = "<<"
 

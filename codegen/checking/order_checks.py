@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from codegen.checking.graph import Graph, Place
 from codegen.errors import Problem
-from codegen.graph import Graph, Place
-from codegen.salvage import Lost
+from codegen.reading.salvage import Lost
 from codegen.suggestions import Suggestions
 
 MAIN, ON_FAILURE, FINALLY = "steps", "on_failure", "finally"

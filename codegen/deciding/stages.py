@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from codegen.deciding.verdict import Verdict
 from codegen.decision import ENGINES, EngineName, Stage
 from codegen.errors import RoutingError
 from codegen.policy import Rule
-from codegen.verdict import Verdict
 from codegen.workflow import EnginePreference
 
 _NOT_BY_SCORE: dict[EngineName, str] = {

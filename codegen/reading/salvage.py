@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from codegen.paths import Path
-from codegen.shape import Finding, findings, value_at
+from codegen.reading.shape import Finding, findings, value_at
 from codegen.workflow import STEP_TYPES, Group, Workflow
 
 STEP_LISTS = frozenset({"steps", "then", "else", "default", "on_failure", "finally", "rollback"})

@@ -8,7 +8,7 @@ from typing import Any
 from codegen.errors import Problem
 from codegen.fields import FlawedError
 from codegen.paths import Path, written
-from codegen.wording import Wording
+from codegen.reading.wording import Wording
 
 _MISMATCH = frozenset(
     {

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from codegen.checking.graph import Graph, Place
+from codegen.checking.order_checks import FINALLY, MAIN, ON_FAILURE, unknown_id
 from codegen.errors import Problem
 from codegen.expressions import ExpressionError, parse_template
-from codegen.graph import Graph, Place
 from codegen.leaves import Set
 from codegen.mentions import of_expression, of_template
-from codegen.order_checks import FINALLY, MAIN, ON_FAILURE, unknown_id
-from codegen.salvage import Lost
+from codegen.reading.salvage import Lost
 from codegen.suggestions import Suggestions
 from codegen.texts import EVERYWHERE, NOWHERE, PER_ITEM, RESULT, Written, fans_out, texts
 from codegen.workflow import Group, Step, Workflow

@@ -4,9 +4,9 @@ from collections import Counter
 from math import sqrt
 
 from codegen.decision import FactorName
-from codegen.extent import Extent
-from codegen.fanout import UNKNOWN
-from codegen.features import Features
+from codegen.scoring.extent import Extent
+from codegen.scoring.fanout import UNKNOWN
+from codegen.scoring.features import Features
 
 
 def chain_of(pairs: int) -> float:

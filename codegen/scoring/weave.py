@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from math import prod
 
-from codegen.extent import Extent
-from codegen.orders import Order, arranged, longest_chain, order, topological, width
+from codegen.scoring.extent import Extent
+from codegen.scoring.orders import Order, arranged, longest_chain, order, topological, width
 
 MOST_CHOICES = 16
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
+from codegen.checking.graph import Graph, Place, places
+from codegen.checking.name_checks import Names
+from codegen.checking.order_checks import check_circles, check_ids, connect
 from codegen.errors import Problem
-from codegen.graph import Graph, Place, places
 from codegen.leaves import Script
 from codegen.mentions import of_template
-from codegen.name_checks import Names
-from codegen.order_checks import check_circles, check_ids, connect
-from codegen.salvage import Lost
+from codegen.reading.salvage import Lost
 from codegen.suggestions import Suggestions
 from codegen.support import unsupported
 from codegen.targets import is_local, unreachable

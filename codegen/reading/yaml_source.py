@@ -8,8 +8,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from codegen.building import Builder
-from codegen.marks import START, Place
+from codegen.reading.building import Builder
+from codegen.reading.marks import START, Place
 
 _TAG = "tag:yaml.org,2002:"
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})

@@ -2,18 +2,18 @@
 
 A group that no dependency enters or leaves is a block: only its sums matter to the list around it. A list
 in plain order or side by side is added up; any other is woven, with the groups that dependencies cross
-opened up in it. The numbers are exact either way, but for the bound on choices in `codegen.weave`.
+opened up in it. The numbers are exact either way, but for the bound on choices in `codegen.scoring.weave`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from codegen.errors import DocumentError, Problem
-from codegen.extent import NOTHING, Extent, beside, in_a_row, instead, leaf, repeated
-from codegen.fanout import at_once, runs_of
 from codegen.lists import step_lists
-from codegen.orders import CycleError
 from codegen.schedule import Node, nodes_of
-from codegen.weave import Weave
+from codegen.scoring.extent import NOTHING, Extent, beside, in_a_row, instead, leaf, repeated
+from codegen.scoring.fanout import at_once, runs_of
+from codegen.scoring.orders import CycleError
+from codegen.scoring.weave import Weave
 from codegen.workflow import Condition, Group, Step, Switch, Workflow, branches
 
 

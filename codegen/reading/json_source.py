@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from codegen.building import Builder
-from codegen.marks import Place
+from codegen.reading.building import Builder
+from codegen.reading.marks import Place
 
 _TOKEN = re.compile(
     r'\s*(?:(?P<text>"[^"\\]*(?:\\.[^"\\]*)*")|(?P<sign>[\[\]{}:,])|(?P<word>[^\s\[\]{}:,"]+))'

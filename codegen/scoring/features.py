@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from codegen.fanout import fan_out
 from codegen.lists import step_lists
+from codegen.scoring.fanout import fan_out
 from codegen.workflow import Condition, Group, Step, Switch, Workflow, walk
 
 ADVANCED_TYPES = frozenset(

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from codegen.basis import counted
 from codegen.complexity import Amounts
-from codegen.features import ADVANCED_TYPES
+from codegen.deciding.verdict import Verdict, judge, percent, turning_point
 from codegen.policy import RoutingPolicy
+from codegen.scoring.basis import counted
+from codegen.scoring.features import ADVANCED_TYPES
 from codegen.support import RUNNABLE
-from codegen.verdict import Verdict, judge, percent, turning_point
 
 FARTHEST = 4096
 

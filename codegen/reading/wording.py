@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from codegen.fields import Model
-from codegen.key_help import KEY_HELP
 from codegen.parameters import Parameter
 from codegen.paths import Path
+from codegen.reading.key_help import KEY_HELP
 from codegen.step import OnError, Repeat, Retry, Rollout, StepBase
 from codegen.suggestions import Suggestions
 from codegen.workflow import (

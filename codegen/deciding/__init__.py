@@ -1,0 +1,1 @@
+"""The stages of a decision, and what would have changed it."""

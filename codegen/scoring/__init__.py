@@ -1,0 +1,1 @@
+"""What the six factors are computed from."""
