@@ -21,6 +21,7 @@ from steps.timing import limited
 KEPT_BYTES = 1024 * 1024
 # Without a timeout of the step: a server that says nothing at all must not hold a run for ever.
 SILENCE = httpx.Timeout(300, connect=30)
+UNREADABLE = "(no address)"
 _PASSWORD = re.compile(r"(?<=://)[^/?#\s@]*@")
 
 
@@ -95,8 +96,8 @@ def place(url: str) -> str:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
-        return "(not an address)"
-    return f"{parsed.scheme}://{parsed.host}"
+        return UNREADABLE
+    return f"{parsed.scheme}://{parsed.host}" if parsed.host else UNREADABLE
 
 
 def shown_url(url: str) -> str:
@@ -171,6 +172,10 @@ def _in_words(error: BaseException) -> str:
                 return "no connection within 30 s"
             case httpx.TimeoutException():
                 return "no answer within 5 minutes"
+            case httpx.InvalidURL():
+                return "the address can't be read"
+            case httpx.LocalProtocolError():
+                return "the request can't be sent: a header holds a line break or another control character"
             case httpx.TooManyRedirects():
                 return "too many redirects"
     return f"{_PASSWORD.sub('***@', str(error)) or type(error).__name__}"
