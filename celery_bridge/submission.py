@@ -94,18 +94,18 @@ class Sender:
             async with asyncio.timeout(within):
                 await asyncio.to_thread(work)
         except (KombuError, OSError, TimeoutError) as error:
-            raise unreachable("broker", self._settings.broker_url, error) from error
+            raise unreachable("broker", self._settings.broker_url, error) from None
 
     async def _ask(self, question: Awaitable[Any]) -> Any:
         try:
             return await answered(question)
         except AWAY as error:
-            raise unreachable("result backend", self._settings.result_backend, error) from error
+            raise unreachable("result backend", self._settings.result_backend, error) from None
 
 
 def unreachable(what: str, url: str, error: Exception) -> EngineUnreachable:
     """The error for a server that can't be reached."""
-    cause = masked(str(error)) or "no answer in time"
+    cause = masked(str(error)).rstrip(".") or "no answer in time"
     return EngineUnreachable(
         f"The {what} {masked(url)} can't be reached: {cause}. Start it (`opsconductor up` starts the "
         "built-in one), or set OPSCONDUCTOR_BROKER_URL and OPSCONDUCTOR_RESULT_BACKEND to yours."

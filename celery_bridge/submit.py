@@ -10,11 +10,12 @@ from prefect.logging import get_run_logger
 from prefect.runtime import task_run
 from prefect.states import Cancelled, Completed, Failed
 
+from celery_bridge.errors import BridgeError
 from celery_bridge.relay import AnyLogger, Relay
 from celery_bridge.remote import link_to, run_remotely
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Submission
-from codegen.result import Report, StepError
+from codegen.result import StepError
 from steps.events import Listener, ignore
 
 LONGEST_NAME = 100
@@ -41,16 +42,19 @@ async def run_on_celery(
     run_id: str,
     settings: BridgeSettings,
     listener: Listener = ignore,
-) -> State[Report]:
+) -> State[Any]:
     """Run a workflow document on Celery; the task run ends as the workflow did, with its report as data.
 
     With a `run_id` that was sent before, it follows that run. Cancelled, it ends the run and reports what
-    was done until then (`cancelled` is true). Raises EngineUnreachable when nothing was run, EngineFailed
-    when the run ended without a report.
+    was done until then (`cancelled` is true). Failed with EngineUnreachable as data: nothing was run; with
+    EngineFailed: the run ended without a report.
     """
     logger: AnyLogger = get_run_logger()
     submission = Submission(workflow, parameters, targets, run_id)
-    report = await run_remotely(link_to(settings), submission, Relay(logger, listener), logger.warning)
+    try:
+        report = await run_remotely(link_to(settings), submission, Relay(logger, listener), logger.warning)
+    except BridgeError as error:
+        return Failed(message=str(error), data=error)  # raised, it would fill the log with its traceback
     if report.cancelled:
         return Cancelled(data=report)
     return (
