@@ -21,12 +21,12 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0
 
 
-def wait_until(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
+def wait_until(condition: Callable[[], bool], patience: float = PATIENCE, every: float = 0.05) -> None:
     """Poll until the condition holds; fail when it doesn't in time."""
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, "the condition didn't come true in time"
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 def free_port() -> int:

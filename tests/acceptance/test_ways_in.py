@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
@@ -62,7 +63,7 @@ class Prefect:
         return list(found)
 
     def wait_for_run(self, deployment: str) -> Any:
-        wait_until(lambda: bool(self.ended_runs(deployment)), patience=120)
+        wait_until(lambda: bool(self.ended_runs(deployment)), patience=120, every=1)
         return self.ended_runs(deployment)[0]
 
 
@@ -103,10 +104,11 @@ def test_run_by_hand(prefect: Prefect) -> None:
 
 
 def test_run_by_schedule(prefect: Prefect) -> None:
-    """A schedule of the nightly deployment starts runs that end well."""
-    prefect("deployment", "schedule", "create", "route-workflow/nightly-health-check", "--interval", "5")
+    """A schedule whose time has come starts a run of the nightly deployment that ends well."""
+    soon = (datetime.now(UTC) + timedelta(seconds=40)).isoformat()
+    hourly = ("--interval", "3600", "--anchor-date", soon)
+    prefect("deployment", "schedule", "create", "route-workflow/nightly-health-check", *hourly)
     run = prefect.wait_for_run("nightly-health-check")
-    prefect("deployment", "schedule", "clear", "route-workflow/nightly-health-check", "--accept-yes")
     assert (run["state"]["type"], run["name"]) == ("COMPLETED", "Health check")
     assert run["auto_scheduled"]
 
