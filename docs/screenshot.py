@@ -49,13 +49,13 @@ def routed_run(environment: dict[str, str]) -> str:
 
 
 def photograph(address: str) -> None:
-    """Open the run, unfold its subflow in the graph, and save what is seen."""
+    """Open the run, wait for its graph, and save what is seen."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         raise SystemExit("no chromium on PATH; install it, on Debian by `apt-get install chromium`")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page = browser.new_page(viewport={"width": 1400, "height": 820})
         page.goto(address)
         page.get_by_text("Artifacts").first.wait_for()
         settle(page)
@@ -65,8 +65,9 @@ def photograph(address: str) -> None:
 
 def settle(page: Page) -> None:
     """Wait until the graph has drawn itself; it says nothing when it has."""
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(8000)
+    page.get_by_text("Artifacts").first.click()
+    page.wait_for_timeout(2000)
 
 
 if __name__ == "__main__":
