@@ -6,8 +6,9 @@ from rich.text import Text
 from cli import output
 from cli.choice import decision_on
 from cli.failures import Exit
-from cli.options import Engine, File, Force, Json
+from cli.options import File, Json
 from cli.sources import opened
+from cli.wishes import Engine, Force
 from codegen.deciding.verdict import percent
 from codegen.decision import Decision
 from codegen.explain import sentence

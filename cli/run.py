@@ -11,8 +11,9 @@ from rich.text import Text
 from cli import output
 from cli.choice import Request, checked
 from cli.failures import Exit, Failure, failure_of
-from cli.options import Engine, File, Force, Json, Parameters, Targets
+from cli.options import File, Json
 from cli.servers import prepare_run, prepare_submission
+from cli.wishes import Engine, Force, Parameters, Targets
 from codegen.explain import sentence
 from codegen.result import RunResult
 

@@ -55,7 +55,7 @@ def cancel(run: Run, /, *, as_json: Json = False) -> int:
     if as_json:
         output.print_json(ended.to_json())
     elif cancelled:
-        output.write_text(output.printable(f"{ended.name} ({ended.id}): {ended.message or 'Cancelled'}"))
+        output.write_text(output.printable(f"{ended.name} ({ended.id}): {_what_was_stopped(ended)}"))
     if not cancelled:
         output.say(_not_cancelled(ended), style="red")
     return Exit.DONE if cancelled else Exit.FAILED
@@ -86,6 +86,14 @@ async def _cancelled(reference: str) -> RunStatus:
 
     async with PrefectClient() as client:
         return await client.cancel((await client.find(reference, unfinished=True)).id)
+
+
+def _what_was_stopped(run: RunStatus) -> str:
+    """The run's own words; where Prefect ended its process it had none, and its tasks tell."""
+    told = run.message or "Cancelled"
+    if "stopped" in told or not run.stopped:
+        return told
+    return f"{told.rstrip('.')}: stopped {', '.join(run.stopped)}"
 
 
 def _not_cancelled(run: RunStatus) -> str:

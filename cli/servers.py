@@ -3,14 +3,17 @@
 import asyncio
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from cli.failures import Unavailable
-from codegen.decision import EngineName
 from control import supervisor
 from control.home import Home, Installation
 from control.options import Options
 from control.reach import require_broker, require_prefect
 from control.services import python_environment
+
+if TYPE_CHECKING:
+    from codegen.decision import EngineName
 
 Tell = Callable[[str], None]
 
@@ -25,7 +28,7 @@ _CLIENT_DEFAULTS = {
 }
 
 
-def prepare_run(engine: EngineName, tell: Tell) -> None:
+def prepare_run(engine: "EngineName", tell: Tell) -> None:
     """Have everything there that a run on this engine needs, and point Prefect's client at it.
 
     Raises what `control` raises for servers that can't be started or reached. Prefect must not have been

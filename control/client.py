@@ -1,7 +1,7 @@
 """The client side of Prefect: start a run, follow it, cancel it, read its logs and its state."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -28,6 +28,8 @@ from control.runs import RunLog, RunStatus
 ROUTER = "route-workflow/router"
 
 _POLL = 0.5
+_LAST_STATES = 3.0
+"""Seconds after a run's end in which its task runs' last states still come."""
 _LAST_LINES = 3.0
 """Seconds after a run's end in which its last batch of log lines still comes; Prefect sends one every 2 s."""
 
@@ -108,13 +110,12 @@ class PrefectClient:
         with _reached():
             run = await self._run(run_id)
             await self._api.set_flow_run_state(run.id, Cancelling())
-            clock = asyncio.get_running_loop().time
-            deadline = clock() + patience
-            while True:
-                status = status_of(await self._run(run_id))
-                if status.is_final or clock() > deadline:
-                    return status
-                await asyncio.sleep(_POLL)
+            ended = await _until(lambda: self._brief(run_id), lambda status: status.is_final, patience)
+            if not ended.is_final:
+                return ended
+            return await _until(
+                lambda: self.state(run_id), lambda status: not status.unfinished, _LAST_STATES
+            )
 
     async def follow(self, run_id: UUID | str, on_log: OnLog | None = None) -> RunStatus:
         """Wait for the run's end; `on_log` gets the log lines of the run and all below it as they come."""
@@ -153,6 +154,9 @@ class PrefectClient:
             raise RuntimeError("use it as `async with PrefectClient() as client`")
         return self._connected
 
+    async def _brief(self, run_id: UUID | str) -> RunStatus:
+        return status_of(await self._run(run_id))
+
     async def _run(self, run_id: UUID | str) -> FlowRun:
         id = _uuid(str(run_id))
         if id is None:
@@ -185,6 +189,19 @@ class PrefectClient:
             flow_run_filter=wanted, sort=FlowRunSort.START_TIME_DESC, limit=PAGE
         )
         return [status_of(run) for run in runs]
+
+
+async def _until(
+    read: Callable[[], Awaitable[RunStatus]], holds: Callable[[RunStatus], bool], patience: float
+) -> RunStatus:
+    """The run's state once the condition holds, or after `patience` seconds."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + patience
+    while True:
+        status = await read()
+        if holds(status) or clock() >= deadline:
+            return status
+        await asyncio.sleep(_POLL)
 
 
 @contextmanager

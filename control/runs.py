@@ -49,12 +49,25 @@ class RunStatus:
         """The level of complexity that the router found."""
         return self._tagged("level:")
 
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """The tasks that have neither come to their own end nor been ended, as far as Prefect knows."""
+        return self._tasks_in("Pending", "Running", "Retrying", "AwaitingRetry", "Paused", "Cancelling")
+
+    @property
+    def stopped(self) -> tuple[str, ...]:
+        """Of a run that has ended, the tasks that were ended before their time."""
+        return self._tasks_in("Cancelled", "Crashed") + self.unfinished
+
     def to_json(self) -> dict[str, Any]:
         """JSON data."""
         return {key: _json(value) for key, value in asdict(self).items()} | {
             "engine": self.engine,
             "level": self.level,
         }
+
+    def _tasks_in(self, *states: str) -> tuple[str, ...]:
+        return tuple(part.name for part in self.parts if part.kind == "task" and part.state in states)
 
     def _tagged(self, prefix: str) -> str | None:
         return next((tag.removeprefix(prefix) for tag in self.tags if tag.startswith(prefix)), None)

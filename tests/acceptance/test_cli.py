@@ -301,8 +301,10 @@ def test_a_run_that_nobody_waits_for_is_cancelled(nap: Nap, stack: Stack) -> Non
     """`cancel ID` ends what the served router started, children included."""
     run = stack.json("run", *nap.arguments, "--engine", "prefect", "--force", "--no-wait")["execution_id"]
     wait_until(nap.has_begun)
+    wait_until(lambda: bool(stack.json("status", run)["parts"]))
     done = stack("cancel", run)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "stopped" in done.stdout
     wait_until(nap.is_over)
     assert stack.flow_run(run)["state"]["type"] == "CANCELLED"
 

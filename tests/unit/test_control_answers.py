@@ -1,6 +1,7 @@
 """What a server's answer says, in words; and a run's status as data."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx
@@ -76,6 +77,17 @@ def test_engine_and_level_come_from_the_tags() -> None:
     run = status(tags=("level:simple", "engine:celery", "mine"))
     assert (run.engine, run.level) == ("celery", "simple")
     assert (status().engine, status().level) == (None, None)
+
+
+def test_what_was_stopped() -> None:
+    """Tasks that are cancelled, crashed, or whose end was never told; a subflow is no task."""
+    parts = [("a", "task", "Cancelled"), ("b", "task", "Running"), ("c", "flow", "Cancelled")]
+    parts += [("d", "task", "Completed"), ("e", "task", "Failed"), ("f", "task", "Crashed")]
+    run = replace(
+        status(), parts=tuple(PartStatus(*part, message="", started_at=AT, ended_at=AT) for part in parts)
+    )
+    assert run.stopped == ("a", "f", "b")
+    assert run.unfinished == ("b",)
 
 
 def test_status_and_log_lines_are_json() -> None:
