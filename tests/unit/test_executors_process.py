@@ -41,6 +41,17 @@ def exists(path: str) -> bool:
     return os.path.lexists(path)
 
 
+def worker_program(text: str, timeout: float | None = None) -> str:
+    """The source of a program that runs one command."""
+    return (
+        "import asyncio\n"
+        "from steps import Scope, command\n"
+        "from steps.scope import Surroundings\n"
+        "scope = Scope(Surroundings(run_id='r', name='n'), 'a')\n"
+        f"asyncio.run(command(scope, {text!r}, timeout={timeout}))\n"
+    )
+
+
 async def failure(running: Any) -> StepFailed:
     with pytest.raises(StepFailed) as raised:
         await running
@@ -351,19 +362,34 @@ class TestEndings:
     async def test_when_we_are_killed_our_children_end_too(self, tmp_path: Path) -> None:
         """A worker that dies without a word leaves nothing running."""
         file = tmp_path / "pids"
-        program = (
-            "import asyncio\n"
-            "from steps import Scope, command\n"
-            "from steps.scope import Surroundings\n"
-            "scope = Scope(Surroundings(run_id='r', name='n'), 'a')\n"
-            f"asyncio.run(command(scope, 'echo $$ >> {file}; sleep 600 & echo $! >> {file}; wait'))\n"
-        )
-        worker = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+        text = f"echo $$ >> {file}; sleep 600 & echo $! >> {file}; wait"
+        worker = await asyncio.create_subprocess_exec(sys.executable, "-c", worker_program(text))
         await wait_until(pids(file, 2))
         worker.kill()
         await worker.wait()
         found = [int(pid) for pid in file.read_text().split()]
         await wait_until(lambda: not any(map(alive, found)))
+
+    async def test_also_when_we_are_killed_while_they_clean_up(self, tmp_path: Path) -> None:
+        """Who was asked to end, and does not, does not outlive us either."""
+        file, asked = tmp_path / "pids", tmp_path / "asked"
+        text = f"trap 'touch {asked}' TERM; echo $$ >> {file}; while true; do sleep 0.05; done"
+        worker = await asyncio.create_subprocess_exec(sys.executable, "-c", worker_program(text, timeout=1))
+        await wait_until(asked.exists)
+        worker.kill()
+        await worker.wait()
+        await wait_until(lambda: not alive(int(file.read_text())))
+
+    async def test_a_limit_around_a_step_that_just_starts(self) -> None:
+        """A cancellation that had to wait for the start is still the one of the limit."""
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await command(scope(), "sleep 600")
+
+    async def test_last_words_are_heard(self) -> None:
+        """A child that writes right after its parent has ended."""
+        text = "(while kill -0 $$ 2>/dev/null; do :; done; echo late) & echo early"
+        assert (await command(scope(), text)).result["stdout"] == "early\nlate\n"
 
     async def test_no_descriptor_is_left_open(self) -> None:
         """After success, failure, timeout and a child that stays behind."""
