@@ -27,33 +27,67 @@ class Roll:
     attending: int
 
 
-def called(app: Celery, queue: str) -> Roll:
-    """Ask all workers what they take from. Blocks for a second."""
-    replies = app.control.broadcast("active_queues", reply=True, timeout=ANSWER_WITHIN) or []
-    taken = [queues for reply in replies for queues in reply.values()]
-    return Roll(len(taken), sum(any(one["name"] == queue for one in queues or ()) for queues in taken))
+class Attendance:
+    """Calls the roll of a queue's workers, for any number of runs that wait at the same time."""
 
+    def __init__(self, app: Celery, settings: BridgeSettings) -> None:
+        self._app = app
+        self._settings = settings
+        self._one_at_a_time = asyncio.Lock()
+        self._called_at = 0.0
+        self._last = Roll(0, 0)
 
-async def attended(followed: Followed, app: Celery, settings: BridgeSettings, notice: Notice) -> None:
-    """Return once a worker has begun the run. Raises EngineUnreachable when none attends in time."""
-    loop = asyncio.get_running_loop()
-    give_up = loop.time() + settings.worker_timeout
-    pause, said = min(FIRST_LOOK, settings.worker_timeout / 2), ""
-    while not await _began(followed, pause):
-        roll = await _roll(app, settings.queue)
-        if roll.attending:
-            give_up, pause = loop.time() + settings.worker_timeout, BETWEEN_BUSY_LOOKS
-            text = "The workflow waits behind other work: all workers are busy"
-        elif loop.time() >= give_up:
-            raise EngineUnreachable(
-                f"{_absence(roll, settings)} within {settings.worker_timeout:g} s. {_cure(settings)}"
-            )
-        else:
-            pause = min(BETWEEN_LOOKS, max(0.05, give_up - loop.time()))
-            text = f"{_absence(roll, settings)}; the workflow waits. {_cure(settings)}"
-        if text != said:
-            said = text
-            notice(text)
+    async def roll(self) -> Roll:
+        """Who attends, as of now or a moment ago. A broker that can't be asked has no workers."""
+        loop = asyncio.get_running_loop()
+        async with self._one_at_a_time:
+            if not self._called_at or loop.time() - self._called_at > BETWEEN_LOOKS / 2:
+                try:
+                    self._last = await asyncio.to_thread(self._call)
+                except (KombuError, *AWAY):
+                    self._last = Roll(0, 0)
+                self._called_at = loop.time()
+            return self._last
+
+    async def see_begun(self, followed: Followed, notice: Notice) -> None:
+        """Return once a worker has begun the run. Raises EngineUnreachable when none attends in time."""
+        loop, timeout = asyncio.get_running_loop(), self._settings.worker_timeout
+        give_up = loop.time() + timeout
+        pause, said = min(FIRST_LOOK, timeout / 2), ""
+        while not await _began(followed, pause):
+            roll = await self.roll()
+            if roll.attending:
+                give_up, pause = loop.time() + timeout, BETWEEN_BUSY_LOOKS
+                text = "The workflow waits behind other work: all workers are busy"
+            elif loop.time() >= give_up:
+                raise EngineUnreachable(f"{self._absence(roll)} within {timeout:g} s. {self._cure()}")
+            else:
+                pause = min(BETWEEN_LOOKS, max(0.05, give_up - loop.time()))
+                text = f"{self._absence(roll)}; the workflow waits. {self._cure()}"
+            if text != said:
+                said = text
+                notice(text)
+
+    def _call(self) -> Roll:
+        replies = self._app.control.broadcast("active_queues", reply=True, timeout=ANSWER_WITHIN) or []
+        taken = [queues for reply in replies for queues in reply.values()]
+        ours = [
+            queues for queues in taken if any(one["name"] == self._settings.queue for one in queues or ())
+        ]
+        return Roll(len(taken), len(ours))
+
+    def _absence(self, roll: Roll) -> str:
+        where = f"queue {self._settings.queue!r} of {masked(self._settings.broker_url)}"
+        if roll.answered:
+            return f"Of {roll.answered} Celery workers that answer, none takes from {where}"
+        return f"No Celery worker answers on {where}"
+
+    def _cure(self) -> str:
+        return (
+            "Start one: `opsconductor up`, or "
+            f"`celery -A celery_bridge.worker worker -Q {self._settings.queue}`, "
+            "or add `-I celery_bridge.tasks` to your own."
+        )
 
 
 async def _began(followed: Followed, seconds: float) -> bool:
@@ -61,24 +95,3 @@ async def _began(followed: Followed, seconds: float) -> bool:
         async with asyncio.timeout(seconds):
             await followed.began.wait()
     return followed.began.is_set()
-
-
-async def _roll(app: Celery, queue: str) -> Roll:
-    try:
-        return await asyncio.to_thread(called, app, queue)
-    except (KombuError, *AWAY):
-        return Roll(0, 0)
-
-
-def _absence(roll: Roll, settings: BridgeSettings) -> str:
-    where = f"queue {settings.queue!r} of {masked(settings.broker_url)}"
-    if roll.answered:
-        return f"Of {roll.answered} Celery workers that answer, none takes from {where}"
-    return f"No Celery worker answers on {where}"
-
-
-def _cure(settings: BridgeSettings) -> str:
-    return (
-        f"Start one: `opsconductor up`, or `celery -A celery_bridge.worker worker -Q {settings.queue}`, "
-        "or add `-I celery_bridge.tasks` to your own."
-    )

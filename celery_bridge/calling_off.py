@@ -1,11 +1,12 @@
 """Ends a run through Redis: the lasting word, which workers read before and during a run."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 from redis.asyncio import Redis
 
 from celery_bridge.channel import Keys
-from celery_bridge.clients import answered
+from celery_bridge.clients import Backend
 
 # A run that was withdrawn never began, so the same id may be sent again; one that was cancelled stays so.
 _WITHDRAW = """
@@ -19,16 +20,18 @@ return redis.call('EXISTS', KEYS[1], KEYS[3])
 """
 
 
-async def withdraw(redis: Redis, keys: Keys, ttl: int) -> bool:
+async def withdraw(backend: Backend, keys: Keys, ttl: int) -> bool:
     """Take back a run that no worker has begun; false when one has, and nothing was changed."""
-    return bool(await _evaluate(redis, _WITHDRAW, keys, ttl))
+    return bool(await _evaluate(backend, _WITHDRAW, keys, ttl))
 
 
-async def cancel(redis: Redis, keys: Keys, ttl: int) -> bool:
+async def cancel(backend: Backend, keys: Keys, ttl: int) -> bool:
     """Cancel a run; whether a worker had begun it, and so will report."""
-    return bool(await _evaluate(redis, _CANCEL, keys, ttl))
+    return bool(await _evaluate(backend, _CANCEL, keys, ttl))
 
 
-async def _evaluate(redis: Redis, script: str, keys: Keys, ttl: int) -> Any:
-    reply: Any = redis.eval(script, 3, keys.lease, keys.cancel, keys.events, str(ttl))
-    return await answered(reply)
+async def _evaluate(backend: Backend, script: str, keys: Keys, ttl: int) -> Any:
+    def evaluate(redis: Redis) -> Awaitable[Any]:
+        return redis.eval(script, 3, keys.lease, keys.cancel, keys.events, str(ttl))
+
+    return await backend.ask(evaluate)

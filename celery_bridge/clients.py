@@ -1,11 +1,11 @@
 """Connections to the result backend for asyncio."""
 
 import asyncio
-from collections.abc import Awaitable
-from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, Self, TypeVar
 
-from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.client import Pipeline
 from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -20,29 +20,40 @@ ANSWER_WITHIN = 5.0
 AWAY = (RedisError, OSError, TimeoutError)
 
 
-def client(url: str, name: str | None = None) -> Redis:
-    """A client of one connection, which it waits for. It never tries again by itself: its callers do.
+class Backend:
+    """One connection to the result backend, used in turn. It never tries again by itself: its callers do.
 
     `name` is what CLIENT LIST shows.
     """
-    pool = BlockingConnectionPool.from_url(
-        for_client(url), max_connections=1, timeout=10, client_name=name, **_options()
-    )
-    return Redis.from_pool(pool)  # which closes the connections with the client
 
+    def __init__(self, url: str, name: str | None = None) -> None:
+        pool = ConnectionPool.from_url(for_client(url), max_connections=1, client_name=name, **_options())
+        self._redis = Redis.from_pool(pool)  # which closes the connection with the client
+        self._turn = asyncio.Lock()
 
-async def answered(question: Awaitable[T]) -> T:
-    """The answer, or TimeoutError after a while; the connection is closed then.
+    async def ask(self, question: Callable[[Redis], Awaitable[T]]) -> T:
+        """The answer, or TimeoutError after a while; the connection is closed then. Waiting in line is free.
 
-    In place of redis-py's own timeout: that costs a task per command, and may swallow a cancellation.
-    """
-    async with asyncio.timeout(ANSWER_WITHIN):
-        return await question
+        In place of redis-py's own timeout: that costs a task per command, and may swallow a cancellation.
+        """
+        async with self._turn, asyncio.timeout(ANSWER_WITHIN):
+            return await question(self._redis)
 
+    async def ask_all(self, questions: Callable[[Pipeline], object]) -> list[Any]:
+        """The answers to many questions on one way there and back; an error may be one of them."""
+        pipeline = self._redis.pipeline(transaction=False)
+        questions(pipeline)
+        return list(await self.ask(lambda _: pipeline.execute(raise_on_error=False)))
 
-def opened(url: str) -> AbstractAsyncContextManager[Redis]:
-    """A client for the length of a block."""
-    return client(url)
+    async def aclose(self) -> None:
+        """Close the connection; the next question opens one again."""
+        await self._redis.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
 
 def connection(url: str, name: str) -> Connection:
@@ -58,7 +69,7 @@ def _options() -> dict[str, Any]:
         "encoding_errors": "replace",  # an app of somebody's may store results that are no text
         "protocol": 2,
         "socket_connect_timeout": 2.0,
-        "socket_timeout": None,  # `answered` sees to that
+        "socket_timeout": None,  # `ask` sees to that
         "driver_info": None,  # redis-py would read package metadata for each connection: 0.6 ms
         "retry": Retry(NoBackoff(), 0),
     }

@@ -5,14 +5,14 @@ the server restarted, a sweep over the streams finds what it announced.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from celery_bridge.background import alongside
-from celery_bridge.clients import AWAY, answered, client
+from celery_bridge.clients import AWAY, Backend
 from celery_bridge.followed import Followed, Notice, no_notice
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.wakeups import Wakeups
@@ -30,7 +30,7 @@ class Follower:
 
     def __init__(self, settings: BridgeSettings) -> None:
         self._settings = settings
-        self.redis: Redis = client(settings.result_backend, NAME)
+        self.backend = Backend(settings.result_backend, NAME)
         self._wakeups = Wakeups(settings.result_backend, NAME, self._hear)
         self._by_channel: dict[str, list[Followed]] = {}
         self._runs: set[Followed] = set()
@@ -96,7 +96,7 @@ class Follower:
                 followed.end(error)
             raise
         finally:
-            await self.redis.aclose()
+            await self.backend.aclose()
 
     async def _until_something(self) -> bool:
         """Wait for news or the next sweep; false once nothing was followed for a while."""
@@ -126,19 +126,21 @@ class Follower:
             self._sweep_at = min((run.sweep_at for run in self._runs), default=0.0)
 
     async def _read(self, some: Sequence[Followed]) -> None:
-        pipeline = self.redis.pipeline(transaction=False)
-        for followed in some:
-            pipeline.xrange(followed.keys.events, min=followed.next_id, count=AT_ONCE)
-        for followed, entries in zip(some, await answered(pipeline.execute()), strict=True):
+        def ask(pipeline: Pipeline) -> None:
+            for followed in some:
+                pipeline.xrange(followed.keys.events, min=followed.next_id, count=AT_ONCE)
+
+        for followed, entries in zip(some, await self._answers(ask), strict=True):
             self._give(followed, entries)
 
     async def _sweep(self, some: Sequence[Followed]) -> None:
-        pipeline = self.redis.pipeline(transaction=False)
-        for followed in some:
-            pipeline.xrange(followed.keys.events, min=followed.next_id, count=AT_ONCE)
-            pipeline.exists(followed.keys.lease)
-            pipeline.get(followed.keys.celery)
-        replies = await answered(pipeline.execute())
+        def ask(pipeline: Pipeline) -> None:
+            for followed in some:
+                pipeline.xrange(followed.keys.events, min=followed.next_id, count=AT_ONCE)
+                pipeline.exists(followed.keys.lease)
+                pipeline.get(followed.keys.celery)
+
+        replies = await self._answers(ask)
         for place, followed in enumerate(some):
             entries, leased, celery = replies[3 * place : 3 * place + 3]
             self._give(followed, entries)
@@ -146,6 +148,13 @@ class Follower:
                 followed.hear(celery, _now())
             followed.judge(leased=bool(leased), now=_now())
             followed.swept(found=bool(entries), now=_now())
+
+    async def _answers(self, questions: Callable[[Pipeline], None]) -> list[Any]:
+        answers = await self.backend.ask_all(questions)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
 
     def _give(self, followed: Followed, entries: list[Any]) -> None:
         followed.take(entries)

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from celery_bridge.background import alongside
 from celery_bridge.channel import Keys, Refusal
-from celery_bridge.clients import opened
+from celery_bridge.clients import Backend
 from celery_bridge.lease import Lease
 from celery_bridge.never_started import never_started
 from celery_bridge.publisher import Publisher
@@ -36,12 +36,12 @@ async def host(
 ) -> Verdict:
     """Run it unless it is over, withdrawn, cancelled or another process is at it. Raises what hinders it."""
     keys = Keys(assignment.run_id)
-    async with opened(settings.result_backend) as redis:
-        lease = Lease(redis, keys, token=uuid4().hex)
+    async with Backend(settings.result_backend) as backend:
+        lease = Lease(backend, keys, token=uuid4().hex)
         taken = await lease.take()
         if taken.verdict in ("over", "withdrawn"):
             return taken.verdict
-        publisher = Publisher(redis, keys, taken.epoch, settings.ttl)
+        publisher = Publisher(backend, keys, taken.epoch, settings.ttl)
         if taken.verdict == "cancelled":
             await publisher.finish(never_started(assignment.document))
             return "cancelled"

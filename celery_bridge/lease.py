@@ -6,14 +6,14 @@ connection for a moment. So a run that began is taken over only after its lease 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from redis.asyncio import Redis
 
 from celery_bridge.channel import Keys, is_last
-from celery_bridge.clients import AWAY, answered
+from celery_bridge.clients import AWAY, Backend
 
 LEASE = 10
 RENEW_EVERY = 2.5
@@ -58,8 +58,8 @@ class _Look:
 class Lease:
     """The right to run a run, kept by renewing it. `superseded`: another process has it now."""
 
-    def __init__(self, redis: Redis, keys: Keys, token: str) -> None:
-        self._redis = redis
+    def __init__(self, backend: Backend, keys: Keys, token: str) -> None:
+        self._backend = backend
         self._keys = keys
         self._token = token
         self._renewed = time.monotonic()
@@ -94,12 +94,15 @@ class Lease:
 
     async def _look_after(self) -> bool:
         """Renew what is ours; whether the run is wanted to go on."""
-        cancel, holder = await answered(self._redis.mget(self._keys.cancel, self._keys.lease))
+        keys = self._keys
+        cancel, holder = await self._backend.ask(lambda redis: redis.mget(keys.cancel, keys.lease))
         self.superseded = holder not in (None, self._token)
         if self.superseded:
             return False
         if holder is None or time.monotonic() - self._renewed > RENEW_EVERY:
-            await answered(self._redis.set(self._keys.lease, self._token, ex=LEASE, nx=holder is None))
+            await self._backend.ask(
+                lambda redis: redis.set(keys.lease, self._token, ex=LEASE, nx=holder is None)
+            )
             self._renewed = time.monotonic()
         return not cancel
 
@@ -116,8 +119,12 @@ class Lease:
 
     async def _evaluate(self, take_over: bool) -> list[Any]:
         names = (self._keys.lease, self._keys.cancel, self._keys.events)
-        reply: Any = self._redis.eval(_TAKE, 3, *names, self._token, str(LEASE), str(int(take_over)))
-        return list(await answered(reply))
+        values = (self._token, str(LEASE), str(int(take_over)))
+
+        def evaluate(redis: Redis) -> Awaitable[Any]:
+            return redis.eval(_TAKE, len(names), *names, *values)
+
+        return list(await self._backend.ask(evaluate))
 
 
 def _look(reply: list[Any]) -> _Look:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
 from celery_bridge.backlog import Backlog
 from celery_bridge.channel import LONGEST_STREAM, Claim, Entry, Fields, Keys, Refusal, written
-from celery_bridge.clients import AWAY, answered
+from celery_bridge.clients import AWAY, Backend
 from codegen.result import Report
 from steps.events import Event
 
@@ -26,8 +26,8 @@ class Publisher:
     While the server is away, entries wait within bounds; only the last one is insisted on.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, epoch: int, ttl: int) -> None:
-        self._redis = redis
+    def __init__(self, backend: Backend, keys: Keys, epoch: int, ttl: int) -> None:
+        self._backend = backend
         self._keys = keys
         self._epoch = epoch
         self._ttl = ttl
@@ -107,15 +107,13 @@ class Publisher:
         return f"{self._epoch}-{self._sent}", written(entry)
 
     async def _send(self, entries: Sequence[tuple[str, Fields]]) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        for id, fields in entries:
-            pipeline.xadd(
-                self._keys.events, dict[Any, Any](fields), id=id, maxlen=LONGEST_STREAM, approximate=True
-            )
-        pipeline.expire(self._keys.events, self._ttl)
-        pipeline.publish(self._keys.channel, "")
-        replies: list[Any] = await answered(pipeline.execute(raise_on_error=False))
-        for reply in replies:
+        def send(pipeline: Pipeline) -> None:
+            for id, fields in entries:
+                pipeline.xadd(self._keys.events, dict[Any, Any](fields), id=id, maxlen=LONGEST_STREAM)
+            pipeline.expire(self._keys.events, self._ttl)
+            pipeline.publish(self._keys.channel, "")
+
+        for reply in await self._backend.ask_all(send):
             if isinstance(reply, Exception) and not _was_there(reply):
                 raise reply
 

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from celery import Celery
-
 from celery_bridge.app import make_app
-from celery_bridge.attendance import attended
+from celery_bridge.attendance import Attendance
 from celery_bridge.background import alongside
 from celery_bridge.calling_off import cancel, withdraw
 from celery_bridge.clients import AWAY
@@ -30,9 +28,9 @@ class Link:
     """What runs of one event loop share on their way to Celery."""
 
     settings: BridgeSettings
-    app: Celery
     follower: Follower
     sender: Sender
+    attendance: Attendance
 
 
 _links: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[BridgeSettings, Link]] = WeakKeyDictionary()
@@ -43,7 +41,8 @@ def link_to(settings: BridgeSettings) -> Link:
     links = _links.setdefault(asyncio.get_running_loop(), {})
     if settings not in links:
         app, follower = make_app(settings, for_sending=True), Follower(settings)
-        links[settings] = Link(settings, app, follower, Sender(settings, app, follower.redis))
+        sender, attendance = Sender(settings, app, follower.backend), Attendance(app, settings)
+        links[settings] = Link(settings, follower, sender, attendance)
     return links[settings]
 
 
@@ -64,12 +63,12 @@ async def run_remotely(
             return await _ended(link, followed, submission)
         except EngineFailed:
             with suppress(*AWAY):  # given up here, no broker's late copy of the message may start it again
-                await cancel(link.follower.redis, followed.keys, link.settings.ttl)
+                await cancel(link.follower.backend, followed.keys, link.settings.ttl)
             raise
 
 
 async def _awaited(link: Link, followed: Followed, notice: Notice) -> Report:
-    async with alongside(attended(followed, link.app, link.settings, notice)) as attendance:
+    async with alongside(link.attendance.see_begun(followed, notice)) as attendance:
         either: list[asyncio.Future[Any]] = [attendance, followed.report]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if attendance.done() and (error := attendance.exception()):
@@ -79,7 +78,7 @@ async def _awaited(link: Link, followed: Followed, notice: Notice) -> Report:
 
 async def _withdrawn(link: Link, followed: Followed, error: BaseException) -> None:
     """Take the run back and raise why, unless a worker has begun it meanwhile."""
-    if await withdraw(link.follower.redis, followed.keys, link.settings.ttl):
+    if await withdraw(link.follower.backend, followed.keys, link.settings.ttl):
         raise error
 
 
@@ -87,7 +86,7 @@ async def _ended(link: Link, followed: Followed, submission: Submission) -> Repo
     """Cancel the run and wait for what it reports of itself."""
     seconds = link.settings.cancel_timeout
     try:
-        begun = await cancel(link.follower.redis, followed.keys, link.settings.ttl)
+        begun = await cancel(link.follower.backend, followed.keys, link.settings.ttl)
     except AWAY as error:
         raise EngineFailed(f"The run could not be cancelled, and goes on: {error}") from error
     if not begun:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,13 +12,15 @@ from celery import Celery
 from kombu.exceptions import KombuError
 from redis.asyncio import Redis
 
+from celery_bridge.calling_off import withdraw
 from celery_bridge.channel import Keys
-from celery_bridge.clients import AWAY, answered
+from celery_bridge.clients import AWAY, Backend
 from celery_bridge.errors import EngineUnreachable
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.urls import masked
 
 RUN_WORKFLOW = "opsconductor.run_workflow"
+AT_ONCE = 4
 REACHED_WITHIN = 2.5
 SENT_WITHIN = 15.0
 
@@ -32,38 +36,52 @@ class Submission:
 
 
 class Sender:
-    """Sends submissions for one set of settings. Celery's own calls block, so they run in threads."""
+    """Sends submissions for one set of settings. Celery's own calls block, so they run in threads.
 
-    def __init__(self, settings: BridgeSettings, app: Celery, redis: Redis) -> None:
+    Their own threads: where all others are busy, a broker that answers must not look as if it didn't.
+    """
+
+    def __init__(self, settings: BridgeSettings, app: Celery, backend: Backend) -> None:
         self._settings = settings
         self._app = app
-        self._redis = redis
+        self._backend = backend
+        self._threads = ThreadPoolExecutor(AT_ONCE, "celery-bridge")
+        self._places = asyncio.Semaphore(AT_ONCE)
 
     async def send(self, submission: Submission) -> bool:
         """Send unless it was sent before; whether it was sent now. EngineUnreachable: nothing was sent.
 
         One whose sending was begun and not seen to end is sent again: workers run a run only once.
         """
-        await self._in_thread(self._reach, within=REACHED_WITHIN)
-        if not await self._mark(Keys(submission.run_id)):
-            return False
-        await self._in_thread(lambda: self._send(submission), within=SENT_WITHIN)
-        await self._ask(self._redis.set(Keys(submission.run_id).sent, "sent", ex=self._settings.ttl))
-        return True
+        keys = Keys(submission.run_id)
+        async with self._places:
+            await self._in_thread(self._reach, within=REACHED_WITHIN)
+            if not await self._mark(keys):
+                return False
+            try:
+                await self._in_thread(lambda: self._send(submission), within=SENT_WITHIN)
+            except EngineUnreachable:
+                with suppress(*AWAY):  # should the message arrive after all, it must not run
+                    await withdraw(self._backend, keys, self._settings.ttl)
+                raise
+            await self._ask(lambda redis: redis.set(keys.sent, "sent", ex=self._settings.ttl))
+            return True
 
     async def revoke(self, run_id: str) -> None:
         """Have the message dropped where it waits, and the process told that runs it."""
         revoke = partial(self._app.control.revoke, run_id, terminate=True, signal="SIGTERM")
-        await self._in_thread(revoke, within=REACHED_WITHIN)
+        async with self._places:
+            await self._in_thread(revoke, within=REACHED_WITHIN)
 
     async def _mark(self, keys: Keys) -> bool:
         """Record that it is being sent; false when it was sent before, and not withdrawn since."""
-        first = await self._ask(self._redis.set(keys.sent, "sending", ex=self._settings.ttl, nx=True))
+        ttl = self._settings.ttl
+        first = await self._ask(lambda redis: redis.set(keys.sent, "sending", ex=ttl, nx=True))
         if first:
             return True
-        sent, cancel = await self._ask(self._redis.mget(keys.sent, keys.cancel))
+        sent, cancel = await self._ask(lambda redis: redis.mget(keys.sent, keys.cancel))
         if cancel == "withdrawn":
-            await self._ask(self._redis.delete(keys.cancel))
+            await self._ask(lambda redis: redis.delete(keys.cancel))
             return True
         return bool(sent != "sent")
 
@@ -92,13 +110,13 @@ class Sender:
     async def _in_thread(self, work: Callable[[], Any], within: float) -> None:
         try:
             async with asyncio.timeout(within):
-                await asyncio.to_thread(work)
+                await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except (KombuError, OSError, TimeoutError) as error:
             raise unreachable("broker", self._settings.broker_url, error) from None
 
-    async def _ask(self, question: Awaitable[Any]) -> Any:
+    async def _ask(self, question: Callable[[Redis], Awaitable[Any]]) -> Any:
         try:
-            return await answered(question)
+            return await self._backend.ask(question)
         except AWAY as error:
             raise unreachable("result backend", self._settings.result_backend, error) from None
 
