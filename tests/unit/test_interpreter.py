@@ -210,6 +210,13 @@ async def test_what_a_step_sees() -> None:
     assert done.steps["a"].items[0].outputs == {"seen": ["n", "r7", "x", 0, "localhost"]}
 
 
+@pytest.mark.parametrize("name", ["item", "index", "result", "error.message"])
+async def test_what_a_step_does_not_see(name: str) -> None:
+    """An item outside of a fan-out, a result before there is one, an error where there is none."""
+    done = await run(workflow({"id": "a", "type": "set", "values": {"x": f"{{{{ {name} }}}}"}}))
+    assert done.steps["a"].status == "failed"
+
+
 async def test_outputs_may_hold_any_value() -> None:
     """A single expression keeps its type, data built from others too."""
     document = workflow(
