@@ -68,6 +68,8 @@ def _unix(netloc: str, path: str, query: dict[str, str]) -> str:
 def _normalized(url: str) -> str:
     kind = scheme(url)
     url = _SAME_PROTOCOL.get(kind, kind) + url[len(kind) :] if kind else url
+    if scheme(url) == "redis+socket":
+        return re.sub(r"([?&])db=", r"\1virtual_host=", url)
     if scheme(url) == "rediss" and "ssl_cert_reqs=" not in url:
         url += ("&" if "?" in url else "?") + "ssl_cert_reqs=required"
     return url

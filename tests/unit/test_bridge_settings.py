@@ -21,6 +21,7 @@ REDIS = "redis://localhost:6379/0"
         ("rediss://host/0?ssl_ca_certs=/ca", "rediss://host/0?ssl_ca_certs=/ca&ssl_cert_reqs=required"),
         ("rediss://host?ssl_cert_reqs=none", "rediss://host?ssl_cert_reqs=none"),
         ("unix:///run/redis.sock", "redis+socket:///run/redis.sock"),
+        ("unix:///run/redis.sock?db=2", "redis+socket:///run/redis.sock?virtual_host=2"),
         ("amqp://a//; amqp://b//", "amqp://a//;amqp://b//"),
     ],
 )
