@@ -10,21 +10,17 @@ from control import supervisor
 from control.home import Home, Installation
 from control.options import Options
 from control.reach import require_broker, require_prefect
-from control.services import python_environment
+from control.services import CLIENT_SETTINGS, OWN_SERVER_SETTINGS, python_environment
 
 if TYPE_CHECKING:
     from codegen.decision import EngineName
 
 Tell = Callable[[str], None]
 
-_CLIENT_DEFAULTS = {
+_CLIENT_DEFAULTS = CLIENT_SETTINGS | {
     # Prefect's own lines would tear the view apart; they still go to the run's log.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
-    # Equal inputs must run again, wherever the command is started from.
-    "PREFECT_TASKS_DEFAULT_NO_CACHE": "true",
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-    "PREFECT_CLIENT_MAX_RETRIES": "10",
 }
 
 
@@ -105,6 +101,7 @@ def _point_at(installation: Installation, home: Home) -> None:
     if installation.prefect_embedded:
         # A profile of the user's may hold another server's key; a proxy doesn't know our loopback.
         os.environ["PREFECT_HOME"] = str(home.prefect)
+        os.environ.update(OWN_SERVER_SETTINGS)
         for name in ("PREFECT_PROFILE", "PREFECT_API_KEY"):
             os.environ.pop(name, None)
         os.environ.update({name: python_environment()[name] for name in ("NO_PROXY", "no_proxy")})

@@ -1,7 +1,7 @@
 """The client side of Prefect: start a run, follow it, cancel it, read its logs and its state."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -25,7 +25,8 @@ from control.run_logs import LogReader, OnLog
 from control.run_tree import PAGE, family, parts, status_of
 from control.runs import RunLog, RunStatus
 
-ROUTER = "route-workflow/router"
+ROUTERS = ("route-workflow/embedded", "route-workflow/router")
+"""The router as `opsconductor up` serves it, and as prefect.yaml deploys it."""
 
 _POLL = 0.5
 _LAST_STATES = 3.0
@@ -62,22 +63,28 @@ class PrefectClient:
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
 
-    async def start(self, parameters: Mapping[str, Any], deployment: str = ROUTER) -> RunStatus:
-        """A new run of a deployment, which begins when its worker takes it.
+    async def start(self, parameters: Mapping[str, Any], deployments: Sequence[str] = ROUTERS) -> RunStatus:
+        """A new run of the first of these deployments that exists; it begins when its worker takes it.
 
         Raises NotDeployed, and RunRefused when Prefect doesn't accept the parameters.
         """
         with _reached():
+            deployment = await self._deployed(deployments)
             try:
-                found = await self._api.read_deployment_by_name(deployment)
-                run = await self._api.create_flow_run_from_deployment(found.id, parameters=dict(parameters))
-            except ObjectNotFound:
-                raise NotDeployed(deployment) from None
+                run = await self._api.create_flow_run_from_deployment(deployment, parameters=dict(parameters))
             except PrefectHTTPStatusError as error:
                 if is_refusal(error):
                     raise RunRefused(told_by(error)) from error
                 raise
         return status_of(run)
+
+    async def _deployed(self, names: Sequence[str]) -> UUID:
+        for name in names:
+            try:
+                return (await self._api.read_deployment_by_name(name)).id
+            except ObjectNotFound:
+                continue
+        raise NotDeployed(" or ".join(names))
 
     async def state(self, run_id: UUID | str) -> RunStatus:
         """The run's state now, with its subflows and task runs. Raises RunUnknown."""

@@ -23,8 +23,10 @@ _SERVER_SETTINGS = {
     # Runs older than 90 days go.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    # A document of 1 MiB, the largest there is, as JSON and with its parameters; the default is half of one.
+    "PREFECT_SERVER_API_MAX_PARAMETER_SIZE": "4194304",
 }
-_CLIENT_SETTINGS = {
+CLIENT_SETTINGS = {
     # Outlasts a restart of the server.
     "PREFECT_CLIENT_MAX_RETRIES": "10",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
@@ -32,6 +34,8 @@ _CLIENT_SETTINGS = {
     # The services don't run in a folder whose pyproject.toml could say so.
     "PREFECT_TASKS_DEFAULT_NO_CACHE": "true",
 }
+# Our own server asks for no such token; each client would ask once for one.
+OWN_SERVER_SETTINGS = {"PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false"}
 
 
 def plan(home: Home, options: Options) -> Plan:
@@ -103,7 +107,7 @@ def _prefect_port(options: Options) -> int:
 
 
 def _client_environment(home: Home, installation: Installation) -> dict[str, str]:
-    environment = _CLIENT_SETTINGS | python_environment() | installation.environment()
+    environment = CLIENT_SETTINGS | python_environment() | installation.environment()
     environment |= {"OPSCONDUCTOR_HOME": str(home.path), "OPSCONDUCTOR_WORKFLOWS": _document_folders()}
     return _away_from_profiles(environment, home) if installation.prefect_embedded else environment
 
@@ -127,7 +131,7 @@ def _away_from_profiles(environment: dict[str, str], home: Home) -> dict[str, st
         for name, value in environment.items()
         if name not in ("PREFECT_PROFILE", "PREFECT_API_KEY")
     }
-    return kept | {"PREFECT_HOME": str(home.prefect)}
+    return kept | OWN_SERVER_SETTINGS | {"PREFECT_HOME": str(home.prefect)}
 
 
 def _without_absent(service: Service, present: set[str]) -> Service:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from prefect import Task, allow_failure
+from prefect import Task
 from prefect.client.schemas.objects import State
+from prefect.utilities.engine import link_state_to_task_run_result
 
 from codegen.schedule import Node
 from steps.errors import StepFailed
@@ -16,6 +17,16 @@ from steps.work import Perform
 
 # The graph of a fan-in of thousands is unreadable, and every edge costs a visit per task run.
 MOST_EDGES = 100
+
+
+class End:
+    """The end of a task run, as Prefect's `wait_for` takes it.
+
+    Prefect links it to the task run as it links a result. The state itself would do as well, but Prefect walks
+    through all that a state holds and asks an event loop for its result: 4 ms of CPU time for each edge.
+    """
+
+    __slots__ = ("__weakref__",)
 
 
 class Edges:
@@ -27,8 +38,8 @@ class Edges:
     def __init__(self) -> None:
         self._nodes: dict[str, Node] = {}
         self._children: dict[str, list[str]] = {}
-        self._states: dict[str, list[State[Any]]] = {}
-        self._known: dict[str, list[State[Any]]] = {}
+        self._ended: dict[str, list[End]] = {}
+        self._known: dict[str, list[End]] = {}
 
     def add(self, node: Node) -> None:
         """A step of the flow."""
@@ -38,15 +49,17 @@ class Edges:
 
     def ran(self, step: str, state: State[Any]) -> None:
         """A task run of the step ended in this state."""
-        self._states.setdefault(step, []).append(state)
+        end = End()
+        link_state_to_task_run_result(state, end)
+        self._ended.setdefault(step, []).append(end)
 
-    def before(self, step: str) -> list[State[Any]]:
+    def before(self, step: str) -> list[End]:
         """The ends of the task runs that this step comes after."""
         if step not in self._known:
             self._known[step] = list(islice(self._ends(step), MOST_EDGES))
         return self._known[step]
 
-    def _ends(self, step: str) -> Iterator[State[Any]]:
+    def _ends(self, step: str) -> Iterator[End]:
         """Walks back without recursion: a thousand skipped steps in a row are no reason to fail."""
         seen: set[str] = set()
         todo = [*reversed(self._previous(step))]
@@ -55,8 +68,8 @@ class Edges:
             if id in seen:
                 continue
             seen.add(id)
-            if id in self._states:
-                yield from self._states[id]
+            if id in self._ended:
+                yield from self._ended[id]
             else:
                 todo += reversed(self._last_in(id) or self._previous(id))
 
@@ -77,8 +90,7 @@ def performer(step: Task[..., Any], id: str, edges: Edges) -> Perform:
     """How the driver runs a step: as a task run, whose retries are Prefect's."""
 
     async def perform(scope: Scope) -> Outcome:
-        waits = [allow_failure(state) for state in edges.before(id)]
-        state: State[Any] = await step(scope, return_state=True, wait_for=waits)
+        state: State[Any] = await step(scope, return_state=True, wait_for=edges.before(id))
         edges.ran(id, state)
         outcome = await state.aresult(raise_on_failure=False)
         if isinstance(outcome, Outcome):

@@ -8,12 +8,13 @@ from prefect.runner import Runner
 
 from flows.router import route_workflow
 
-DEPLOYMENT = "router"
+# Not `router`: that is what prefect.yaml deploys, perhaps to the same server.
+DEPLOYMENT = "embedded"
 MOST_AT_ONCE = 10
 
 
 async def serve() -> None:
-    """Register `route-workflow/router` and start its runs until the process is stopped."""
+    """Register `route-workflow/embedded` and start its runs until the process is stopped."""
     runner = Runner(name="opsconductor", limit=MOST_AT_ONCE, pause_on_shutdown=False)
     deployment = await route_workflow.ato_deployment(
         name=DEPLOYMENT, description="Routes any workflow document; served by `opsconductor up`."

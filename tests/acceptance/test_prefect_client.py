@@ -111,7 +111,7 @@ async def test_a_run_that_nobody_ends(client: PrefectClient) -> None:
 async def test_a_deployment_that_is_not_there(client: PrefectClient) -> None:
     """The message says how to make it."""
     with pytest.raises(NotDeployed, match="prefect deploy"):
-        await client.start({}, deployment="no-flow/no-deployment")
+        await client.start({}, deployments=["no-flow/no-deployment"])
 
 
 @pytest.mark.parametrize(
