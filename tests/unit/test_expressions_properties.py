@@ -204,13 +204,15 @@ def test_a_shell_gets_every_value_exactly(shell: str, values: list[str]) -> None
     template = parse_template(
         "printf '%s\\0' {{ params.v }} a\"{{ params.v }}\" 'b{{ params.v }}'\n"
         "printf '%s\\0' \"$(printf '%s.' {{ params.v }})\"\n"
-        "cat <<'END_OF_TEXT'\n{{ params.v }}.\nEND_OF_TEXT\ncat <<END_OF_TEXT\n{{ params.v }}.\nEND_OF_TEXT\n"
+        # Indented: dash misreads a line that begins as the delimiter does and goes on beyond ASCII.
+        "cat <<'END_OF_TEXT'\n {{ params.v }}.\nEND_OF_TEXT\n"
+        "cat <<END_OF_TEXT\n {{ params.v }}.\nEND_OF_TEXT\n"
         "printf '\\0'\n"
     )
     script = "".join(template.render_shell({"params": {"v": value}}) for value in values)
     script += parse_template("printf '%s\\0' {{ values }}").render_shell({"values": values})
     finished = subprocess.run([shell], input=script.encode(), capture_output=True, check=True, env={})
-    expected = [text for v in values for text in (v, f"a{v}", f"b{v}", f"{v}.", f"{v}.\n{v}.\n")] + values
+    expected = [text for v in values for text in (v, f"a{v}", f"b{v}", f"{v}.", f" {v}.\n {v}.\n")] + values
     assert finished.stdout.decode().split("\0")[:-1] == expected
 
 
