@@ -33,7 +33,8 @@ class WorkflowRun:
     """Runs the main steps, then what the document says of failure and of the end, and reports.
 
     `cancel` may be called at any time, also by a listener or from another thread: running steps are
-    ended, no main step starts any more, and the always-steps still run.
+    ended, no main step starts any more, and the always-steps still run. They also run when the task
+    that runs it is cancelled; the cancellation goes on afterwards.
     """
 
     def __init__(self, plan: Plan, surroundings: Surroundings) -> None:
@@ -63,16 +64,16 @@ class WorkflowRun:
             loop.call_soon_threadsafe(self._cancel_driver)
 
     async def _report(self) -> Report:
-        start, plan = now(), self._plan
-        verdict = await self._drive(plan.steps)
-        error = self._cause(plan.steps) if verdict == "failed" else None
-        if verdict == "failed" and not self.cancelled:
-            await self._drive(plan.on_failure, error)
-        else:
-            self._leave_out(plan.on_failure)
-        last = await self._drive(plan.finally_, error, always=True)
+        start = now()
+        try:
+            verdict, error = await self._main()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            await self._drive(self._plan.finally_, always=True)
+            raise
+        last = await self._drive(self._plan.finally_, error, always=True)
         if error is None and last == "failed":
-            error = self._cause(plan.finally_)
+            error = self._cause(self._plan.finally_)
         cancelled = self.cancelled or "cancelled" in (verdict, last)
         outputs: dict[str, object] = {}
         if error is None and not cancelled:
@@ -87,6 +88,16 @@ class WorkflowRun:
             start_time=start,
             end_time=now(),
         )
+
+    async def _main(self) -> tuple[Verdict, StepError | None]:
+        """The main steps, and the handlers where they failed."""
+        verdict = await self._drive(self._plan.steps)
+        error = self._cause(self._plan.steps) if verdict == "failed" else None
+        if error and not self.cancelled:
+            await self._drive(self._plan.on_failure, error)
+        else:
+            self._leave_out(self._plan.on_failure)
+        return verdict, error
 
     def _cancel_driver(self) -> None:
         if self._driver:

@@ -205,6 +205,23 @@ class TestCancel:
         assert done.error is not None
         assert done.error.step == "b"
 
+    async def test_of_the_task_that_runs_it(self) -> None:
+        """The always-steps run before the cancellation goes on."""
+        started = asyncio.Event()
+        recorder = Recorder()
+
+        def listen(event: Event) -> None:
+            recorder(event)
+            started.set()
+
+        task = asyncio.create_task(interpret(self.hanging(), run_id="r", listener=listen).run())
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        ends = [(event.step, event.status) for event in recorder.events if event.kind == "ended"]
+        assert ends == [("b", "cancelled"), ("a", "cancelled"), ("d", "succeeded")]
+
     async def test_a_step_that_cancels_itself(self) -> None:
         """A cancellation that comes from inside a step is never reported as success."""
 
