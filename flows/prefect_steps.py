@@ -22,8 +22,8 @@ MOST_EDGES = 100
 class End:
     """The end of a task run, as Prefect's `wait_for` takes it.
 
-    Prefect links it to the task run as it links a result. The state itself would do as well, but Prefect walks
-    through all that a state holds and asks an event loop for its result: 4 ms of CPU time for each edge.
+    Prefect links it to the task run as it links a result. The state itself would do as well, but Prefect
+    walks through all that a state holds and asks an event loop for its result: 4 ms of CPU for each edge.
     """
 
     __slots__ = ("__weakref__",)
