@@ -11,7 +11,7 @@ from codegen.sandbox.errors import Refusal, SyntaxRefusal
 from codegen.sandbox.limits import Budget
 from codegen.sandbox.marked import Captured, Quoted, Raw
 from codegen.sandbox.rewriting import Rewriter, call, describe
-from codegen.sandbox.shell_text import WORDS, Kind, ShellState, read
+from codegen.sandbox.shell_text import COMPLETES, OTHER_WORD, WORDS, Kind, ShellState, read
 
 VARIABLE = 'put it into a variable on a line before, NAME={{ ... }}, and write "$NAME" here'
 
@@ -44,7 +44,7 @@ class ShellRewriter(Rewriter):
         if not is_raw:
             _check_place(state, node.lineno)
         self.state = state.after_value()
-        word = state.open[-1].word if state.kind in ("heredoc", "literal_heredoc") else ""
+        word = state.open[-1].word if state.open else ""
         return call("shell", self.visit(node), state.kind, word, bool(state.pending), describe(node)[:200])
 
     def visit_If(self, node: nodes.If) -> nodes.If:  # noqa: N802
@@ -76,7 +76,11 @@ class ShellRewriter(Rewriter):
         """The body, then the else branch."""
         before = self.state
         begin = before if before.starts_word else replace(before, starts_word=None)
-        self.state = self._block(node.body, begin)
+        first = _first_character(node.body)
+        end = self.state = self._block(node.body, begin)
+        goes_on = end.line not in ("", before.line) and end.could_end_document
+        if goes_on and first in end.open[-1].word:
+            raise SyntaxRefusal(COMPLETES, OTHER_WORD, node.lineno)
         self._meet(before, node.lineno)
         after = self.state
         self.state = self._block(node.else_, before)
@@ -98,9 +102,19 @@ class ShellRewriter(Rewriter):
         self.state = joined
 
 
+def _first_character(body: list[nodes.Node]) -> str:
+    """What a body begins with; nothing if that is a value."""
+    first = body[0] if body else None
+    if isinstance(first, nodes.Output):
+        first = first.nodes[0]
+    return first.data[:1] if isinstance(first, nodes.TemplateData) else ""
+
+
 def _check_place(state: ShellState, line: int) -> None:
     if state.kind in _REFUSED:
         raise SyntaxRefusal(f"a value can't be put {_REFUSED[state.kind]}", VARIABLE, line)
+    if state.kind in ("heredoc", "literal_heredoc") and state.line and state.could_end_document:
+        raise SyntaxRefusal(COMPLETES, OTHER_WORD, line)
     if state.pending == "\\" and state.kind not in ("single", "comment", "literal_heredoc"):
         raise SyntaxRefusal("a value can't follow a backslash", "leave the backslash out", line)
     if state.pending.startswith("$") and state.kind not in ("double", "comment"):
@@ -112,7 +126,9 @@ def place(budget: Budget, value: Any, kind: Kind, word: str, is_pending: bool, w
     """The value, written so that it stays one text where it is put; a list becomes one word for each item."""
     if isinstance(value, Captured) and kind not in WORDS:
         raise Refusal(f"{where} is a piece of a command and can't be put between quotes", VARIABLE)
-    if isinstance(value, Raw | Captured):
+    if isinstance(value, Captured):
+        return _without_end(budget.text(value), word, where)
+    if isinstance(value, Raw):
         return budget.text(value)
     if isinstance(value, Quoted):
         value = value.value
@@ -120,8 +136,22 @@ def place(budget: Budget, value: Any, kind: Kind, word: str, is_pending: bool, w
     if any(item is None for item in items):
         raise Refusal(f"{where} is none, which has no place in a command", "add | default('', true)")
     if kind in WORDS:
-        return " ".join(budget.text(item) if isinstance(item, Raw) else _word(budget, item) for item in items)
-    return _within(budget, " ".join(budget.text(item) for item in items), kind, word, is_pending, where)
+        written = " ".join(
+            budget.text(item) if isinstance(item, Raw) else _word(budget, item) for item in items
+        )
+        return _without_end(written, word, where)
+    text = _without_end(" ".join(budget.text(item) for item in items), word, where)
+    return _within(budget, text, kind, is_pending, where)
+
+
+def _without_end(text: str, word: str, where: str) -> str:
+    """The text, refused if it holds the word that ends the here-document around it.
+
+    Some shells look for the word before they look for the $( ) or the quotes that the text is in.
+    """
+    if word and word in text:
+        raise Refusal(f'{where} holds "{word:.40}", which ends the here-document', "choose another word")
+    return text
 
 
 def _word(budget: Budget, value: Any) -> str:
@@ -130,10 +160,8 @@ def _word(budget: Budget, value: Any) -> str:
     return quoted
 
 
-def _within(budget: Budget, text: str, kind: Kind, word: str, is_pending: bool, where: str) -> str:
+def _within(budget: Budget, text: str, kind: Kind, is_pending: bool, where: str) -> str:
     if kind in ("heredoc", "literal_heredoc"):
-        if word in text:
-            raise Refusal(f'{where} holds "{word:.40}", which ends the here-document', "choose another word")
         return _checked(text if kind == "literal_heredoc" else re.sub(r"[\\$`]", r"\\\g<0>", text))
     if kind == "arithmetic":
         if not _NUMBER.fullmatch(text):

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from codegen.sandbox.errors import SyntaxRefusal
+
 Kind = Literal[
     "plain",  # words of a command
     "group",  # ( )
@@ -24,11 +26,15 @@ Kind = Literal[
     "literal_heredoc",  # <<'END'
     "unclear",  # to the end
 ]
+COMPLETES = "a value and the text beside it could make up the word that ends the here-document"
+OTHER_WORD = "choose another word, or put a space or a line end between"
 WORDS: frozenset[Kind] = frozenset({"plain", "group", "substitution"})
 
 _HEREDOC = re.compile(r"<<(-?)[ \t]*(?:'([^'\n]+)'|\"([^\"\n]+)\"|(\\?)([\w.+-]+))(?=[\s;&|()<>])")
 _NAME = re.compile(r"\$\w*")
 _CASE = re.compile(r"case[ \t\n]")
+VALUE = "\0"
+EXPANSION = "\1"
 _BREAKS = frozenset(" \t\n;&|()<>")
 
 
@@ -52,7 +58,7 @@ class ShellState:
     open: tuple[Heredoc, ...] = ()
     """Here-documents among `nested`."""
     line: str = ""
-    """What the line of a here-document begins with."""
+    """What the line of a here-document begins with, from its last value on."""
     starts_word: bool | None = True
     """Whether the next character begins a word; none if that depends on a condition."""
     pending: str = ""
@@ -69,16 +75,27 @@ class ShellState:
                 return "parameter"
         return inner
 
+    @property
+    def could_end_document(self) -> bool:
+        """Whether what the line of a here-document holds so far could grow into the word that ends it."""
+        return bool(self.open) and _is_begun(self.line, self.open[-1].word)
+
     def after_value(self) -> "ShellState":
         """The state after a quoted value."""
-        return replace(self, starts_word=False, line=f"{self.line}\0", pending="")
+        return replace(self, starts_word=False, line=VALUE, pending="")
 
     def joined(self, other: "ShellState") -> "ShellState | None":
         """The state where two ways meet; none if they differ in more than how a word begins."""
         if replace(self, starts_word=None, line="") != replace(other, starts_word=None, line=""):
             return None
         starts_word = self.starts_word if self.starts_word == other.starts_word else None
-        return replace(self, starts_word=starts_word, line=self.line if self.line == other.line else "\0")
+        line = VALUE if self.could_end_document or other.could_end_document else EXPANSION
+        return replace(self, starts_word=starts_word, line=self.line if self.line == other.line else line)
+
+
+def _is_begun(line: str, word: str) -> bool:
+    """Whether a line could still become the word: a value on it may hold any part of the word."""
+    return line[1:] in word if line.startswith(VALUE) else word.startswith(line)
 
 
 def read(state: ShellState, text: str) -> ShellState:
@@ -183,14 +200,20 @@ class _Reader:
         if character == "\n":
             self.at += 1
             self._end_line()
+        elif kind == "heredoc" and self._continues_line():
+            # Shells differ on whether the word may be broken so.
+            self._enter("unclear", 2)
         elif kind == "heredoc" and character in "\\$`" and self._special(character):
-            self.line += "\0"
+            self.line += EXPANSION
         else:
             document = self.open[-1]
             is_margin = character == "\t" and document.strips_tabs and not self.line
-            if len(self.line) <= len(document.word) and not is_margin:
+            if len(self.line) <= len(document.word) + 1 and not is_margin:
                 self.line += character
             self.at += 1
+
+    def _continues_line(self) -> bool:
+        return self.text.startswith("\\\n", self.at) and _is_begun(self.line, self.open[-1].word)
 
     def _special(self, character: str) -> bool:
         """What means the same in a command, in double quotes and in a here-document."""
@@ -266,7 +289,10 @@ class _Reader:
 
     def _end_line(self) -> None:
         line, self.line = self.line, ""
-        if line == self.open[-1].word:
+        word = self.open[-1].word
+        if line.startswith(VALUE) and line != VALUE and word.endswith(line[1:]):
+            raise SyntaxRefusal(COMPLETES, OTHER_WORD)
+        if line == word:
             self.open.pop()
             self._leave()
             self.starts_word = True

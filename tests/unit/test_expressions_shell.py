@@ -215,6 +215,51 @@ def test_a_value_that_can_not_be_put_into_a_command_is_an_error(text: str, messa
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cat <<END\nE{{ v }}\nEND",
+        "cat <<'END'\nEN{{ v }}\nEND",
+        "cat <<END\nEND{{ v }}\nEND",
+        "cat <<-END\n\tE{{ v }}\n\tEND",
+        "cat <<END\n{{ v }}{{ v }}\nEND",
+        "cat <<END\n{{ v }}N{{ v }}\nEND",
+        "cat <<END\n{{ v }}D\nEND",
+        "cat <<END\n{{ v }}\\\n{{ v }}\nEND",
+        "cat <<END\n{% if v %}E{% else %}x{% endif %}{{ v }}\nEND",
+        "cat <<END\n{% for x in v %}{{ x }}{% endfor %}\nEND",
+        "cat <<END\n{% for x in v %}E{{ x }}{% endfor %}\nEND",
+    ],
+)
+def test_a_value_and_its_neighbours_can_not_end_a_here_document(text: str) -> None:
+    """Each part alone is harmless: `E` and then `ND`. What follows would run as commands."""
+    with pytest.raises(ExpressionSyntaxError):
+        parse_template(text).check_shell()
+
+
+@pytest.mark.parametrize(
+    ("text", "output"),
+    [
+        ("cat <<END\nuser={{ v }}, {{ v }} and {{ v }}: {{ v }} Error\nEND", "user=E, E and E: E Error\n"),
+        ("cat <<END\nall:{% for x in [v, v] %}\n{{ x }}{% endfor %}\nEND", "all:\nE\nE\n"),
+        ("cat <<END\n{% for x in [v, v] %}{{ x }}\n{% endfor %}END", "E\nE\n"),
+        ("cat <<END\n{% for x in [v, v] %}{{ x }}, {% endfor %}\nEND", "E, E, \n"),
+        ("cat <<END\n{% if v %}a: {% else %}b: {% endif %}{{ v }} ${X}{{ v }}\nEND", "a: E E\n"),
+        ("cat <<END\n{{ v }} \\\n {{ v }}\nEND", "E  E\n"),
+    ],
+)
+def test_values_beside_other_text_in_a_here_document(text: str, output: str, tmp_path: Path) -> None:
+    """A character that is not part of the word is enough to keep them apart from it."""
+    for shell in SHELLS:
+        assert run(shell, rendered(text, v="E"), tmp_path) == output
+
+
+def test_a_substitution_in_a_here_document_takes_no_value_that_ends_it() -> None:
+    """bash looks for the word before it looks for the substitution."""
+    with pytest.raises(ExpressionValueError, match="ends the here-document"):
+        rendered("cat <<END\n$(printf %s {{ v }})\nEND", v="x\nEND\ntouch hacked #")
+
+
 def test_default_helps_against_none() -> None:
     """The cure that the message names works."""
     assert rendered("ls {{ v | default('', true) }}", v=None) == "ls ''"
