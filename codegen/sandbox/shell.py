@@ -11,7 +11,8 @@ from codegen.sandbox.errors import Refusal, SyntaxRefusal
 from codegen.sandbox.limits import Budget
 from codegen.sandbox.marked import Captured, Quoted, Raw
 from codegen.sandbox.rewriting import Rewriter, call, describe
-from codegen.sandbox.shell_text import COMPLETES, OTHER_WORD, WORDS, Kind, ShellState, read
+from codegen.sandbox.shell_state import WORDS, Kind, ShellState
+from codegen.sandbox.shell_text import COMPLETES, OTHER_WORD, read
 
 VARIABLE = 'put it into a variable on a line before, NAME={{ ... }}, and write "$NAME" here'
 
