@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from copy import copy
+from functools import wraps
 from itertools import islice
 from typing import Any
 
 from prefect import Task
 from prefect.client.schemas.objects import State
+from prefect.states import Cancelled
 from prefect.utilities.engine import link_state_to_task_run_result
 
 from codegen.schedule import Node
@@ -88,10 +92,13 @@ class Edges:
 
 def performer(step: Task[..., Any], id: str, edges: Edges) -> Perform:
     """How the driver runs a step: as a task run, whose retries are Prefect's."""
+    task = _cancellable(step)
 
     async def perform(scope: Scope) -> Outcome:
-        state: State[Any] = await step(scope, return_state=True, wait_for=edges.before(id))
+        state: State[Any] = await task(scope, return_state=True, wait_for=edges.before(id))
         edges.ran(id, state)
+        if state.is_cancelled():
+            raise asyncio.CancelledError
         outcome = await state.aresult(raise_on_failure=False)
         if isinstance(outcome, Outcome):
             return outcome
@@ -102,3 +109,24 @@ def performer(step: Task[..., Any], id: str, edges: Edges) -> Perform:
         raise StepFailed(f"the task {id!r} returned {type(outcome).__name__}; a step returns an Outcome")
 
     return perform
+
+
+def _cancellable(step: Task[..., Any]) -> Task[..., Any]:
+    """The step as a task whose run ends as Cancelled when it is cancelled; Prefect would call it Crashed."""
+    if step.timeout_seconds is not None:
+        return step  # Prefect ends it by a cancellation, too
+
+    task = copy(step)
+    task.fn = _ending_as_cancelled(step.fn)
+    return task
+
+
+def _ending_as_cancelled(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @wraps(function)
+    async def run(scope: Scope) -> Any:
+        try:
+            return await function(scope)
+        except asyncio.CancelledError:
+            return Cancelled(message="The step was cancelled")
+
+    return run
