@@ -1,5 +1,6 @@
-"""The state in which a run ends that did not succeed, with what people want to read first."""
+"""How a run ends that did not succeed, with what people want to read first."""
 
+from collections.abc import Collection
 from typing import Any
 
 from prefect.client.schemas.objects import State
@@ -8,24 +9,30 @@ from prefect.states import Cancelled, Failed
 from codegen.result import Report
 
 
-def unsuccessful(report: Report, data: Any = None) -> State[Any] | None:
-    """Cancelled or Failed, as the report says; None after success."""
-    if report.cancelled:
-        return Cancelled(message=cancellation(report), data=data)
-    if not report.success:
-        return Failed(message=failure(report), data=data)
-    return None
+def unsuccessful(report: Report, reason: str | None, data: Any = None) -> State[Any] | None:
+    """Cancelled or Failed, as the report says; None where there is no reason, after success."""
+    if reason is None:
+        return None
+    return (Cancelled if report.cancelled else Failed)(message=reason, data=data)
 
 
-def failure(report: Report) -> str:
+def why(report: Report, leaves: Collection[str]) -> str | None:
+    """Why the run did not succeed, None where it did; `leaves` are the main steps that are no groups."""
+    if report.success:
+        return None
+    return _cancellation(report, leaves) if report.cancelled else _failure(report)
+
+
+def _failure(report: Report) -> str:
     """Which step failed, and why."""
     error = report.error
     return f"step {error.step!r} failed: {error.message}" if error else "the workflow failed"
 
 
-def cancellation(report: Report) -> str:
+def _cancellation(report: Report, leaves: Collection[str]) -> str:
     """Which steps were ended, and how many never started."""
-    cancelled = [(id, record) for id, record in report.steps.items() if record.status == "cancelled"]
+    steps = {id: record for id, record in report.steps.items() if id in leaves}
+    cancelled = [(id, record) for id, record in steps.items() if record.status == "cancelled"]
     stopped = [id for id, record in cancelled if record.started_at]
     waiting = len(cancelled) - len(stopped)
     ended = f"stopped {', '.join(stopped)}" if stopped else "nothing was running"

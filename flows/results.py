@@ -5,7 +5,7 @@ from codegen.document import workflow_id
 from codegen.leaves import Leaf
 from codegen.result import Report, RunResult
 from codegen.workflow import Workflow, walk
-from flows.endings import failure
+from flows.endings import why
 
 
 def result_of(workflow: Workflow, decision: Decision, report: Report, execution_id: str) -> RunResult:
@@ -23,7 +23,7 @@ def result_of(workflow: Workflow, decision: Decision, report: Report, execution_
         steps_completed=done,
         total_steps=len(leaves),
         result_data=report.outputs,
-        error_message=None if report.success else failure(report),
+        error_message=why(report, leaves),
         logs=report.logs,
         cancelled=report.cancelled,
         decision=decision,

@@ -47,4 +47,4 @@ async def routed(
         async with guarded(session):
             report = await ENGINES[decision.engine](Job(document, values, where, session))
     result = result_of(document, decision, report, run_id)
-    return unsuccessful(report, result) or result
+    return unsuccessful(report, result.error_message, result) or result
