@@ -1,11 +1,13 @@
-"""Watches whether somebody asked Prefect to cancel the run, and ends the work if so.
+"""Ends the work when somebody cancels the run: in Prefect, or by SIGTERM to its process.
 
 Prefect enforces a cancellation only where it owns the process; this works everywhere.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from uuid import UUID
 
 import httpx
@@ -14,6 +16,7 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
+from celery_bridge.background import alongside
 from flows.session import Session
 
 SECONDS_BETWEEN_LOOKS = 2.0
@@ -22,11 +25,28 @@ SECONDS_BETWEEN_LOOKS = 2.0
 @asynccontextmanager
 async def guarded(session: Session) -> AsyncIterator[None]:
     """Cancel the session when its flow run is cancelled in Prefect. Short runs cost no request."""
-    watching = asyncio.create_task(_watch(session))
+    with terminable(session):
+        async with alongside(_watch(session)):
+            yield
+
+
+@contextmanager
+def terminable(session: Session) -> Iterator[None]:
+    """Cancel the session on SIGTERM, with which Prefect's workers end a run's process.
+
+    Prefect's own handler cancels every task of the event loop: also the one that hears how the run ends.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are somebody else's
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, session.cancel)
     try:
         yield
     finally:
-        watching.cancel()
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
 
 
 async def _watch(session: Session) -> None:

@@ -27,8 +27,8 @@ from prefect.runtime import flow_run
 from codegen.result import Report
 from codegen.schedule import Node
 from codegen.step import RunIf
-from flows.endings import unsuccessful
-from flows.guard import guarded
+from flows.endings import unsuccessful, why
+from flows.guard import guarded, terminable
 from flows.prefect_steps import Edges, performer
 from flows.session import Session, current, entered, opened
 from flows.telling import listener_for
@@ -158,7 +158,8 @@ class Run:
         report = await self._carried_out(plan, session)
         session.report = report
         # Prefect takes a state that a flow returns as the state it ended in, without a traceback in its logs.
-        ending = unsuccessful(report)
+        leaves = [work.id for work in self._works if work.perform is not None]
+        ending = unsuccessful(report, why(report, leaves))
         return report.outputs if ending is None else ending  # type: ignore[return-value]
 
     async def _carried_out(self, plan: Plan, session: Session) -> Report:
@@ -174,7 +175,8 @@ class Run:
         )
         with session.cancels(run.cancel):
             if current() is session:
-                return await run.run()
+                with terminable(session):  # again: a subflow has Prefect's handler back in place
+                    return await run.run()
             with entered(session):
                 async with guarded(session):
                     return await run.run()

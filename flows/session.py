@@ -26,7 +26,9 @@ class Session:
         self.listener(event)
 
     def cancel(self) -> None:
-        """Ask all work of the run to end."""
+        """Ask all work of the run to end. Asked again it does nothing: that would cut clean-up short."""
+        if self.cancelled:
+            return
         self.cancelled = True
         for cancel in self._cancels:
             cancel()

@@ -31,6 +31,7 @@ from flows.session import Session, entered
 from steps.interpreter import interpret
 from tests.golden.update import DOCUMENTS, FOLDER
 from tests.unit.random_documents import Spec, all_steps, documents
+from tests.unit.waiting import wait_until
 
 RUN_ID = "11111111-2222-3333-4444-555555555555"
 ROOT = FOLDER.parent.parent
@@ -425,6 +426,33 @@ async def test_the_graph_shows_names_and_edges(registry: Registry) -> None:
     before = {run.name: sorted(names[edge] for edge in _edges(run)) for run in runs}
     first = "a on localhost"
     assert before == {first: [], "b": [first], "c": [first], "d [0]": ["b", "c"], "d [1]": ["b", "c"]}
+
+
+async def test_steps_of_a_cancelled_run_end_as_cancelled(registry: Registry, tmp_path: Path) -> None:
+    """Not as Crashed, whether they run once or fan out; the always-steps still run."""
+    began = [tmp_path / name for name in ("one", "0", "1")]
+    document = workflow(
+        {
+            "id": "both",
+            "type": "parallel",
+            "steps": [
+                run("one", f"touch {began[0]}; exec sleep 600"),
+                run("many", f"touch {tmp_path}/{{{{ item }}}}; exec sleep 600", for_each=[0, 1]),
+            ],
+        },
+        **{"finally": [put("tidy")]},
+    )
+    flow = registry.load(registry.get_or_create(document))
+    with entered(Session(RUN_ID)) as session:
+        running = asyncio.create_task(flow(return_state=True))
+        await wait_until(lambda: all(file.exists() for file in began), 60)
+        session.cancel()
+        state = await running
+    assert (state.name, state.message) == ("Cancelled", "Cancelled: stopped one, many; 0 steps did not start")
+    runs = await _task_runs(state.state_details.flow_run_id, 4)
+    states = {run.name: run.state.name for run in runs if run.state}
+    cancelled = dict.fromkeys(("one", "many [0]", "many [1]"), "Cancelled")
+    assert states == cancelled | {"tidy": "Completed"}
 
 
 def _edges(run: TaskRun) -> list[UUID]:
