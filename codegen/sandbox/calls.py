@@ -41,7 +41,7 @@ def _plain(name: str) -> Method:
     method = getattr(str, name)
 
     def call(budget: Budget, text: str, *args: Any) -> Any:
-        budget.spend(len(text))
+        budget.search(text, *args)
         return method(text, *args)
 
     return call
@@ -49,8 +49,8 @@ def _plain(name: str) -> Method:
 
 def _rsplit(budget: Budget, text: str, separator: str | None = None, maxsplit: int = -1) -> list[str]:
     most = MAX_ITEMS if maxsplit < 0 else min(maxsplit, MAX_ITEMS)
+    budget.search(text, separator)
     found = text.rsplit(separator, most)
-    budget.spend(len(text))
     budget.collect(len(found))
     return found
 

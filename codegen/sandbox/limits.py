@@ -16,6 +16,7 @@ MAX_ITEMS = 100_000  # items of one list that an operation builds
 MAX_BITS = 14_000  # of a whole number; Python writes at most 4,300 digits
 MAX_WORK = 16 * 1024 * 1024  # characters read or written
 CELL = 16  # characters that looking at a value inside a list counts as
+QUICK = 16  # characters that are looked for as fast as one
 POINTER = 4  # characters that copying an item of a list counts as
 
 _SCALARS = frozenset({int, float, bool, type(None)})
@@ -35,6 +36,12 @@ class Budget:
         self.work -= characters
         if self.work < 0:
             raise LimitRefusal("this is too much work for one expression", "handle less data at once")
+
+    def search(self, text: str, *wanted: Any) -> None:
+        """Pay for looking for texts in a text. Python looks for long ones again and again: from the right,
+        and for the characters to strip."""
+        longest = max((len(part) for part in wanted if isinstance(part, str)), default=0)
+        self.spend(len(text) * (1 + longest // QUICK))
 
     def iterate(self, steps: int) -> None:
         """Pay for loop steps."""

@@ -25,6 +25,7 @@ def printf(budget: Budget, template: str, values: Any) -> str:
     end = 0
     for place in _PLACE.finditer(template):
         parts += template[end : place.start()], _filled(budget, place, values, given)
+        budget.spend(len(parts[-1]))
         end = place.end()
     if not isinstance(values, Mapping) and next(given, None) is not None:
         raise Refusal("there are more values than places in the format", "write one % place for each value")

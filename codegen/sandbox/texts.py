@@ -4,7 +4,7 @@ import math
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote_from_bytes
 
@@ -45,7 +45,9 @@ def title(budget: Budget, value: Any) -> str:
 
 def trim(budget: Budget, value: Any, chars: str | None = None) -> str:
     """Without white space, or the given characters, at both ends."""
-    return budget.text(value).strip(chars)
+    text = budget.text(value)
+    budget.search(text, chars)
+    return text.strip(chars)
 
 
 def string(budget: Budget, value: Any) -> str:
@@ -141,19 +143,25 @@ def wordwrap(budget: Budget, value: Any, width: int = 79, wrapstring: str = "\n"
     """Lines of at most `width` characters; words longer than that are cut."""
     if width < 1:
         raise Refusal("wordwrap needs a width of at least 1")
-    wrapped: list[str] = []
-    for line in splitlines(budget, value):
-        row = ""
-        for word in line.split(" "):
-            row = f"{row} {word}" if row else word
-            if len(row) > width:
-                head = row[: -len(word) - 1] if len(row) > len(word) else ""
-                pieces = [word[at : at + width] for at in range(0, len(word), width)]
-                wrapped += [head, *pieces[:-1]] if head else pieces[:-1]
-                row = pieces[-1]
-        wrapped.append(row)
+    wrapped = [row for line in splitlines(budget, value) for row in _rows(line, width)]
     budget.grow(sum(map(len, wrapped)) + len(wrapstring) * len(wrapped))
     return wrapstring.join(wrapped)
+
+
+def _rows(line: str, width: int) -> Iterator[str]:
+    row: list[str] = []
+    room = width
+    for word in line.split(" "):
+        if row and len(word) >= room:
+            yield " ".join(row)
+            row, room = [], width
+        *full, rest = [word[at : at + width] for at in range(0, len(word), width)] or [""]
+        yield from full
+        if row or rest:
+            room -= len(rest) + bool(row)
+            row.append(rest)
+    if row or not line.strip(" "):
+        yield " ".join(row)
 
 
 def urlencode(budget: Budget, value: Any) -> str:

@@ -162,6 +162,7 @@ def test_methods_and_functions(text: str, value: Any) -> None:
         ("'foo bar baz qux' | truncate(9)", "foo..."),
         ("'foo bar baz qux' | truncate(9, true)", "foo ba..."),
         ("'a bb ccc dddddd' | wordwrap(4)", "a bb\nccc\ndddd\ndd"),
+        ("'aaaa  b\n\n c ' | wordwrap(4)", "aaaa\nb\n\nc "),
         ("'one two' | wordcount", 2),
         ("'%(a)s-%(b)03d' | format(a='x', b=7)", "x-007"),
         ("'%.1f|%5s|%-5s|' | format(1.25, 'a', 'b')", "1.2|    a|b    |"),
