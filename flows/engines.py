@@ -9,6 +9,7 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.settings import get_current_settings
 
+from celery_bridge.never_started import never_started
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submit import run_on_celery
 from codegen.decision import EngineName
@@ -55,7 +56,13 @@ async def by_celery(job: Job) -> Report:
     """Submit the document to Celery and follow it."""
     work = asyncio.create_task(_submitted(job, await bridge_settings()))
     with job.session.cancels(work.cancel):
-        outcome = await (await work).aresult(raise_on_failure=False)
+        try:
+            state = await work
+        except asyncio.CancelledError:
+            if not job.session.cancelled:
+                raise
+            return never_started(canonical(job.workflow))  # else the task would have told what became of it
+    outcome = await state.aresult(raise_on_failure=False)
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome

@@ -21,6 +21,9 @@ from prefect.testing.utilities import prefect_test_harness
 from celery_bridge.errors import EngineUnreachable
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submit import run_on_celery
+from codegen.document import parse
+from flows.engines import Job, by_celery
+from flows.session import Session
 from steps.events import Event, Listener
 from tests.integration.brokers import Worker
 
@@ -142,3 +145,20 @@ async def test_a_broker_that_is_away_fails_the_task(unused_tcp_port: int) -> Non
     assert ended.name == "Failed"
     assert "can't be reached" in (ended.message or "")
     assert isinstance(ended.outcome, EngineUnreachable)
+
+
+async def test_a_run_that_is_cancelled_before_its_task_begins(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is reported as cancelled, nothing is sent, and no CancelledError gets out."""
+    monkeypatch.setenv("OPSCONDUCTOR_BROKER_URL", redis_url)
+    session = Session(str(uuid4()))
+    session.cancel()
+
+    @flow
+    async def routed() -> Any:
+        return await by_celery(Job(parse(DOCUMENT), {}, (), session))
+
+    report = await routed()  # type: ignore[misc]
+    assert report.cancelled
+    assert {record.status for record in report.steps.values()} == {"cancelled"}
