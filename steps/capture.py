@@ -58,7 +58,10 @@ class Capture:
         """What is kept of a line that has not ended: one too long is told now, the rest of it never."""
         if len(begun) <= LONGEST_LINE:
             return begun
-        self._line(begun)
+        if self._allowance.take(1):
+            self._line(begun)
+        else:
+            self._untold += 1
         self._cut = True
         return b""
 

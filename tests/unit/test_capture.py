@@ -111,6 +111,12 @@ class TestFlood:
         lines, _ = told(b"x\n" * (LINES_AT_ONCE + 5))
         assert lines == ["x"] * LINES_AT_ONCE + ["(5 lines left out: too many at once)"]
 
+    def test_lines_that_are_cut_count_too(self) -> None:
+        """Whether they end in the same piece or in a later one."""
+        lines, _ = told(*[b"x" * (LONGEST_LINE + 1), b"\n"] * (LINES_AT_ONCE + 5))
+        assert len(lines) == LINES_AT_ONCE + 1
+        assert lines[-1] == "(5 lines left out: too many at once)"
+
     def test_it_goes_on_after_a_while(self) -> None:
         """A second later a thousand more, after the count of those that were left out."""
         lines: list[str] = []
