@@ -78,6 +78,8 @@ def _signal_name(number: int) -> str:
 
 def _check(arguments: Sequence[str], cwd: str | None, variables: Mapping[str, str]) -> None:
     """Say beforehand what the kernel would say in its own words, or a shell in its own."""
+    if not arguments:
+        raise StepFailed("the list of arguments is empty; its first one names the program")
     if cwd is not None and not Path(cwd).is_dir():
         raise StepFailed(f"working directory {cwd!r} does not exist")
     for text in (*arguments, *variables, *variables.values()):

@@ -141,6 +141,7 @@ class TestFailures:
         ("arguments", "more", "message"),
         [
             (["no-such-program"], {}, "program 'no-such-program' not found on PATH"),
+            (["{{ [] }}"], {}, "the list of arguments is empty; its first one names the program"),
             (["/no/such"], {}, "program '/no/such' does not exist or is not executable"),
             (["ls"], {"env": {"PATH": "/nowhere"}}, "program 'ls' not found on PATH"),
             (["ls"], {"cwd": "/no/such"}, "working directory '/no/such' does not exist"),
