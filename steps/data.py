@@ -1,24 +1,44 @@
 """What steps hand to each other is JSON data, whatever an expression gave."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from steps.errors import StepFailed
+from steps.sound_text import sound_text
+
+# pydantic serializes 255 levels; a report wraps some more around the data of a step.
+DEEPEST = 200
 
 
 def json_data(value: Any, what: str) -> Any:
     """The value as JSON data: tuples become lists, times become texts. StepFailed says what is none."""
-    if value is None or isinstance(value, str | bool | int | float):
+    if value is None or isinstance(value, bool | int | float):
         return value
     try:
-        return to_jsonable_python(value)
+        sound = _sound(value)
+        return sound if isinstance(sound, str) else to_jsonable_python(sound)
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise StepFailed(
             f"{what} is no JSON data but {type(value).__name__}; "
-            "use texts, numbers, booleans, lists, mappings or null"
+            f"use texts, numbers, booleans, lists, mappings or null, nested at most {DEEPEST} levels deep"
         ) from error
+
+
+def _sound(data: Any, depth: int = 0) -> Any:
+    if isinstance(data, str):
+        return sound_text(data)
+    if depth > DEEPEST:
+        raise RecursionError
+    if isinstance(data, list | tuple):
+        return [_sound(item, depth + 1) for item in data]
+    if isinstance(data, Mapping):
+        return {
+            sound_text(key) if isinstance(key, str) else key: _sound(item, depth + 1)
+            for key, item in data.items()
+        }
+    return data
 
 
 def plain_text(value: Any) -> str:

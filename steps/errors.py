@@ -6,13 +6,15 @@ StepFailed            the step did what it could and failed; `result` holds what
 
 from typing import Any
 
+from steps.sound_text import sound_text
+
 
 class StepFailed(Exception):
     """A step failed."""
 
     def __init__(self, message: str, result: Any = None) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = sound_text(message)
+        super().__init__(self.message)
         self.result = result
 
     def __reduce__(self) -> tuple[type["StepFailed"], tuple[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from codegen.expressions import ExpressionError, parse_template
 from codegen.leaves import Leaf, text_kind
+from steps.data import json_data
 from steps.errors import StepFailed
 from steps.scope import Outcome, Scope
 
@@ -34,11 +35,14 @@ def executor(model: type[Leaf]) -> Callable[[Plain[P]], Executor[P]]:
             try:
                 values = filled(model, given, scope)
                 result = await function(scope, **values)  # type: ignore[call-arg]
-            except StepFailed:
+                if isinstance(result, Outcome):
+                    return result
+                return Outcome(json_data(result, "the result"))
+            except StepFailed as failure:
+                failure.result = json_data(failure.result, "the result")
                 raise
             except Exception as error:
                 raise StepFailed(f"{type(error).__name__}: {error}") from error
-            return result if isinstance(result, Outcome) else Outcome(result)
 
         return run
 

@@ -11,6 +11,7 @@ from codegen.result import StepError, StepRecord
 from steps.data import json_data
 from steps.errors import StepFailed
 from steps.events import Event, Listener, Stream, ignore
+from steps.sound_text import sound_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,5 +118,7 @@ class Scope:
     def tell(self, kind: Any, *, text: str = "", stream: Stream = "log", status: str = "") -> None:
         """Tell what this execution does."""
         self.surroundings.listener(
-            Event(kind, self.step, self.index, self.target, text=text, stream=stream, status=status)
+            Event(
+                kind, self.step, self.index, self.target, text=sound_text(text), stream=stream, status=status
+            )
         )
