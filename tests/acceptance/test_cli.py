@@ -297,9 +297,10 @@ def test_no_wait_then_follow(stack: Stack, tmp_path: Path) -> None:
     assert {line["message"].split()[-1] for line in lines} <= set(followed.stdout.split())
 
 
-def test_a_run_that_nobody_waits_for_is_cancelled(nap: Nap, stack: Stack) -> None:
-    """`cancel ID` ends what the served router started, children included."""
-    run = stack.json("run", *nap.arguments, "--engine", "prefect", "--force", "--no-wait")["execution_id"]
+@pytest.mark.parametrize("engine", ["celery", "prefect"])
+def test_a_run_that_nobody_waits_for_is_cancelled(engine: str, nap: Nap, stack: Stack) -> None:
+    """`cancel ID` ends what the served router started, children included; its tasks end as Cancelled."""
+    run = stack.json("run", *nap.arguments, "--engine", engine, "--force", "--no-wait")["execution_id"]
     wait_until(nap.has_begun)
     wait_until(lambda: bool(stack.json("status", run)["parts"]))
     done = stack("cancel", run)
@@ -307,6 +308,7 @@ def test_a_run_that_nobody_waits_for_is_cancelled(nap: Nap, stack: Stack) -> Non
     assert "stopped" in done.stdout
     wait_until(nap.is_over)
     assert stack.flow_run(run)["state"]["type"] == "CANCELLED"
+    wait_until(lambda: {part["state"] for part in stack.json("status", run)["parts"]} == {"Cancelled"})
 
 
 def test_status_of_a_run_shows_its_subflow_and_steps(stack: Stack) -> None:
