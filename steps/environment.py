@@ -11,7 +11,8 @@ from steps.scope import Scope
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = ("OPSCONDUCTOR_",)
-_KEYS = frozenset({"PREFECT_API_KEY", "PREFECT_API_AUTH_STRING"})
+# Of Prefect's own settings those that hold a secret, whichever part of it they are for.
+_PREFECTS_SECRET = re.compile(r"PREFECT_.*(KEY|AUTH_STRING|PASSWORD|CONNECTION_URL|CUSTOM_HEADERS)")
 _ADDRESSES_WITH_PASSWORDS = ("BROKER_URL", "RESULT_BACKEND")
 
 
@@ -31,5 +32,7 @@ def environment(scope: Scope, more: Mapping[str, Any] | None) -> dict[str, str]:
 def _is_ours(name: str) -> bool:
     upper = name.upper()
     return (
-        upper.startswith(_OURS) or upper in _KEYS or any(part in upper for part in _ADDRESSES_WITH_PASSWORDS)
+        upper.startswith(_OURS)
+        or _PREFECTS_SECRET.fullmatch(upper) is not None
+        or any(part in upper for part in _ADDRESSES_WITH_PASSWORDS)
     )

@@ -174,13 +174,20 @@ class TestEnvironment:
             "CELERY_RESULT_BACKEND": "redis://:secret@x",
             "PREFECT_API_KEY": "secret",
             "PREFECT_API_AUTH_STRING": "admin:secret",
+            "PREFECT_SERVER_API_AUTH_STRING": "admin:secret",
+            "PREFECT_API_DATABASE_PASSWORD": "secret",
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": "postgresql+asyncpg://me:secret@x/db",
+            "PREFECT_CLIENT_CUSTOM_HEADERS": '{"Authorization": "secret"}',
+            "PREFECT_REDIS_MESSAGING_PASSWORD": "secret",
         }
         for name, value in hidden.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("SOMETHING_ELSE", "seen")
+        monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
         stdout = (await command(scope(), ["env"])).result["stdout"]
         assert "secret" not in stdout
         assert "SOMETHING_ELSE=seen" in stdout.splitlines()
+        assert "PREFECT_API_URL=http://127.0.0.1:4200/api" in stdout.splitlines()
         assert f"PATH={os.environ['PATH']}" in stdout.splitlines()
 
     async def test_given_variables(self) -> None:
