@@ -6,7 +6,7 @@ from codegen.leaves import Leaf, own_fields
 from codegen.naming import words
 from codegen.render_context import Argument, Call, Task
 from codegen.source import docstring, literal, prose
-from codegen.step import Retry
+from codegen.step import MOST_DELAYS, Retry
 
 INDENT = 4
 EXECUTORS: Mapping[str, tuple[str, str]] = {
@@ -23,7 +23,6 @@ EXECUTORS: Mapping[str, tuple[str, str]] = {
 }
 """For each type of step its executor, and the key that the executor takes first."""
 
-MOST_DELAYS = 50  # Prefect refuses a longer list; the last delay holds for all tries that follow.
 JITTER = 0.5
 
 

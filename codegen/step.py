@@ -26,6 +26,10 @@ RunIf = Literal["succeeded", "failed", "finished"]
 Risk = Literal["low", "medium", "high", "critical"]
 
 
+# Prefect refuses a longer list of delays; the last one holds for all tries that follow, on both engines.
+MOST_DELAYS = 50
+
+
 class Retry(Model):
     """How often and how soon a failed step is tried again. `attempts` counts tries, the first included."""
 
@@ -38,8 +42,7 @@ class Retry(Model):
     def delay_before(self, attempt: int) -> float:
         """Seconds between try `attempt - 1` and try `attempt` (2, 3, ...), without jitter."""
         longest = 86400.0 if self.max_delay is None else self.max_delay
-        growth = min(self.backoff ** min(attempt - 2, 1000 if self.backoff < 2 else 100), 1e9)
-        return min(self.delay * growth, longest)
+        return min(self.delay * self.backoff ** min(attempt - 2, MOST_DELAYS - 1), longest)
 
 
 class Repeat(Model):

@@ -151,6 +151,12 @@ class TestDelays:
         """Before the second, third and fourth try."""
         assert [wait_before(attempt, retry) for attempt in (2, 3, 4)] == delays
 
+    def test_fifty_delays_grow(self) -> None:
+        """Then the last one holds: Prefect takes no more, and both engines wait alike."""
+        retry = Retry(attempts=100, delay=1, backoff=1.1)
+        delays = [retry.delay_before(attempt) for attempt in range(2, 101)]
+        assert delays[48] < delays[49] == delays[50] == delays[98]
+
     @given(RETRIES, st.integers(2, 1000))
     def test_bounds(self, retry: Retry, attempt: int) -> None:
         """Never negative, never beyond `max_delay` or a day and a half; jitter moves it by half at most."""
