@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 _SAME_PROTOCOL = {"valkey": "redis", "valkeys": "rediss", "unix": "redis+socket", "socket": "redis+socket"}
 _REDIS = ("redis", "rediss", "redis+socket")
 _AMQP = ("amqp", "amqps", "pyamqp")
-# To the last "@" of the text: a password may itself hold ":", "/" or "@".
-_USER_AND_PASSWORD = re.compile(r"://([^:/@;]*):([^;]*)@")
+# To the last "@" before the next address: a password may itself hold ":", "/", "@" or ";".
+_USER_AND_PASSWORD = re.compile(r"(?i)://([^:/@;]*):((?:(?!;\s*[a-z][a-z0-9+.-]*://).)*)@", re.DOTALL)
 _PASSWORD_PARAMETER = re.compile(r"(?i)([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&;]*")
 
 

@@ -6,12 +6,12 @@ from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
+from celery_bridge.urls import masked
 from cli import output
 from cli.failures import Exit, UsageError
 from cli.options import Json
 from control import supervisor
 from control.home import Home, Installation
-from control.masking import masked
 from control.supervisor import ServiceStatus
 
 

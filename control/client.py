@@ -18,9 +18,9 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 from prefect.states import Cancelling
 
+from celery_bridge.urls import masked
 from control.answers import is_refusal, told_by
 from control.errors import NotDeployed, PrefectUnreachable, RunAmbiguous, RunRefused, RunUnknown
-from control.masking import masked
 from control.run_logs import LogReader, OnLog
 from control.run_tree import PAGE, family, parts, status_of
 from control.runs import RunLog, RunStatus

@@ -13,8 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from celery_bridge.urls import masked
 from control.locks import is_held, wait_and_take
-from control.masking import masked
 
 Phase = Literal["starting", "ready", "stopping", "stopped", "failed"]
 PartState = Literal["waiting", "starting", "running", "restarting", "stopped"]

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from celery_bridge.urls import masked
 from control.home import InstallationError
-from control.masking import masked
 
 # Names for the same protocol, as kombu knows it.
 _SAME_PROTOCOL = {"valkey": "redis", "valkeys": "rediss", "unix": "redis+socket", "socket": "redis+socket"}

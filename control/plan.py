@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from celery_bridge.urls import masked
 from control.health import Health
 from control.home import Installation, ServiceRecord
-from control.masking import masked
 
 
 class Service(BaseModel):

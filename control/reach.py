@@ -5,8 +5,8 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from celery_bridge.urls import masked
 from control.home import InstallationError
-from control.masking import masked
 
 _PATIENCE = 3.0
 

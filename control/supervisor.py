@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from celery_bridge.urls import masked
 from control import services
 from control.home import Home, HomeError, Installation, InstallationError, ServiceRecord
 from control.logfiles import bound, tail
-from control.masking import masked
 from control.options import Options
 from control.plan import Plan
 from control.processes import is_same, stop_stranger, wait_for

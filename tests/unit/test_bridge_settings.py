@@ -60,6 +60,7 @@ def test_no_password_is_shown(scheme: str, password: str) -> None:
 def test_passwords_in_parameters_and_lists_are_hidden() -> None:
     """Each of several addresses, and passwords behind the question mark."""
     assert masked("amqp://a:x@h//;amqp://b:y@i//") == "amqp://a:***@h//;amqp://b:***@i//"
+    assert masked("redis://:s3;cr@et@h/0;redis://:more@i/0") == "redis://:***@h/0;redis://:***@i/0"
     assert masked("redis://h/0?password=x&db=1") == "redis://h/0?password=***&db=1"
 
 

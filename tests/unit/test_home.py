@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from celery_bridge.urls import masked
 from control import ports
 from control.health import RedisAnswers
 from control.home import Home, HomeError, Installation, ServiceRecord, home_error
 from control.locks import take
 from control.logfiles import bound, tail
-from control.masking import masked
 from control.options import BadSetting, Options
 from control.plan import Backoff, Service
 
