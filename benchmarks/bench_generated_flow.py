@@ -1,6 +1,6 @@
 """A generated flow against the same flow written by hand with plain Prefect tasks, on the same server.
 
-    python benchmarks/bench_generated_flow.py [--rounds 9]
+    python benchmarks/bench_generated_flow.py [--rounds 5]
 
 Both have one task for each step; by hand they are awaited one after the other, or gathered. The two take
 turns, so that what else the machine does falls on both alike. Goal: a ratio of 1.0, at most 1.1.
@@ -89,7 +89,7 @@ def _row(pairs: list[tuple[tuple[float, float], tuple[float, float]]], kind: int
 def main() -> None:
     """Start a server and compare."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     logging.getLogger("prefect").setLevel(logging.ERROR)
     with prefect_test_harness(server_startup_timeout=180), tempfile.TemporaryDirectory() as folder:
