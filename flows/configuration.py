@@ -28,9 +28,7 @@ async def bridge_settings() -> BridgeSettings:
     if block := await _present(CeleryBroker):
         return BridgeSettings.of(**block.get_connection())
     installation = Home.from_environment().installation()
-    if installation is None:
-        return BridgeSettings.from_environment()
-    return BridgeSettings.of(installation.broker_url, installation.result_backend)
+    return BridgeSettings.from_environment(os.environ | (installation.environment() if installation else {}))
 
 
 def registry() -> Registry:

@@ -1,8 +1,10 @@
 """A workflow on Celery as a task run of Prefect: what its UI shows."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,6 +24,9 @@ from celery_bridge.errors import EngineUnreachable
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submit import run_on_celery
 from codegen.document import parse
+from control.home import Home, Installation
+from control.locks import take
+from flows.configuration import bridge_settings
 from flows.engines import Job, by_celery
 from flows.session import Session
 from steps.events import Event, Listener
@@ -162,3 +167,32 @@ async def test_a_run_that_is_cancelled_before_its_task_begins(
     report = await routed()  # type: ignore[misc]
     assert report.cancelled
     assert {record.status for record in report.steps.values()} == {"cancelled"}
+
+
+async def test_the_built_in_broker_and_a_queue_of_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The built-in worker takes from the queue that the environment names, so runs are sent there."""
+    home = Home(tmp_path).create()
+    url = "redis://:x@127.0.0.1:1/0"
+    api = "http://127.0.0.1:2/api"
+    home.save(
+        Installation(
+            prefect_api_url=api,
+            prefect_ui_url=api,
+            prefect_embedded=True,
+            broker_url=url,
+            result_backend=url,
+            broker_embedded=True,
+            phase="ready",
+        )
+    )
+    monkeypatch.setenv("OPSCONDUCTOR_HOME", str(tmp_path))
+    monkeypatch.setenv("OPSCONDUCTOR_QUEUE", "mine")
+    lock = take(home.lock_file, patience=5)
+    assert lock is not None
+    try:
+        found = await bridge_settings()
+    finally:
+        os.close(lock)
+    assert (found.broker_url, found.result_backend, found.queue) == (url, url, "mine")
