@@ -6,8 +6,7 @@ from typing import Literal
 
 from codegen.decision import ENGINES, EngineName
 from codegen.lists import every_step
-from codegen.step import StepBase
-from codegen.workflow import STEP_TYPES, Workflow
+from codegen.workflow import Workflow
 
 Kind = Literal["step type", "step key", "document key"]
 
@@ -35,16 +34,6 @@ class Reason:
         return f"{self.construct} at {self.path}: {self.why}"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One construct of the language: for each engine "" where it can, else why it can't."""
-
-    kind: Kind
-    construct: str
-    celery: str
-    prefect: str
-
-
 def able(workflow: Workflow) -> dict[EngineName, tuple[Reason, ...]]:
     """For each engine what it can't honour of this document; nothing means it can run it."""
     found: dict[EngineName, list[Reason]] = {engine: [] for engine in ENGINES}
@@ -52,22 +41,6 @@ def able(workflow: Workflow) -> dict[EngineName, tuple[Reason, ...]]:
         for engine, why in LIMITS[kind, construct].items():
             found[engine].append(Reason(path, f"'{construct}'", why))
     return {engine: tuple(reasons) for engine, reasons in found.items()}
-
-
-def table() -> list[Row]:
-    """Every construct of the language, in the order of its models: for the reference pages."""
-    constructs: list[tuple[Kind, str]] = [("step type", name) for name in STEP_TYPES]
-    constructs += [("step key", key) for key in StepBase.model_fields]
-    constructs += [("document key", field.alias or key) for key, field in Workflow.model_fields.items()]
-    return [
-        Row(
-            kind,
-            name,
-            LIMITS.get((kind, name), {}).get("celery", ""),
-            LIMITS.get((kind, name), {}).get("prefect", ""),
-        )
-        for kind, name in constructs
-    ]
 
 
 def _limited(workflow: Workflow) -> Iterator[tuple[str, Kind, str]]:
