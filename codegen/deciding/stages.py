@@ -80,7 +80,7 @@ def _only(case: Case, usable: list[EngineName]) -> Choice | None:
     rule = case.rule
     if rule is not None and rule.engine == other and other not in case.unable:
         raise RoutingError(
-            f"the policy rule {rule.name!r} sends this document to {other.capitalize()}, but "
+            f"the policy rule {rule.name!r} sends this document to {other.capitalize()}, which "
             f"{case.away[other]}; start it, or force {engine}"
         )
     why = case.barred(other) or ""

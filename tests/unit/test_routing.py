@@ -180,7 +180,7 @@ def test_an_engine_that_is_away_is_replaced_by_one_that_can() -> None:
         ),
         (
             {"policy": rule("prefect"), "available": {"prefect": "refused"}},
-            r"the policy rule 'house' sends this document to Prefect, but can't be reached \(refused\)",
+            r"the policy rule 'house' sends this document to Prefect, which can't be reached \(refused\)",
         ),
     ],
 )
