@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any
 
 from codegen.document import parse
-from codegen.formatting import formatted
 from codegen.render import render
+from codegen.rendering.formatting import formatted
 from codegen.workflow import Workflow
 
 SIZES = (10, 100, 1000)

@@ -25,8 +25,8 @@ from typing import Any
 
 from codegen.document import digest
 from codegen.errors import RegistryError
-from codegen.formatting import formatter
 from codegen.render import GENERATOR_VERSION, flow_name, render
+from codegen.rendering.formatting import formatter
 from codegen.workflow import Workflow
 
 MOST_LOADED = 256
@@ -88,6 +88,8 @@ class Registry:
 
     def _find(self, workflow: Workflow) -> Entry | None:
         path = self._path(workflow)
+        if not path.exists():
+            return None
         try:
             known = _checksum(path).read_text(encoding="utf-8").split(maxsplit=1)[0]
         except (FileNotFoundError, NotADirectoryError, IndexError):
@@ -179,6 +181,8 @@ def _sha256(content: bytes) -> str:
 def _generator() -> str:
     """The generator's version and a hash of its parts: what it writes differs if they do."""
     here = Path(__file__).parent
-    parts = [here / "naming.py", here / "source.py", *here.glob("render*.py"), *here.glob("templates/*.j2")]
+    rendering = here / "rendering"
+    modules = [here / "naming.py", here / "source.py", here / "render.py", *rendering.glob("*.py")]
+    parts = [*modules, *rendering.glob("templates/*.j2")]
     contents = b"".join(part.read_bytes() for part in sorted(parts))
     return f"{GENERATOR_VERSION} {_sha256(contents)}"

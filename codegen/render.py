@@ -16,14 +16,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from codegen.document import digest
 from codegen.errors import DocumentError
 from codegen.expressions import parse_expression, parse_template
-from codegen.formatting import formatted as laid_out
 from codegen.leaves import Leaf
 from codegen.naming import Names, names_of, title
-from codegen.render_body import Body, body
-from codegen.render_context import Argument, Call, Flow, Module
-from codegen.render_imports import exemptions, imports
-from codegen.render_signature import constants, flow_docstring, parameters
-from codegen.render_tasks import task
+from codegen.rendering.body import Body, body
+from codegen.rendering.context import Argument, Call, Flow, Module
+from codegen.rendering.formatting import formatted as laid_out
+from codegen.rendering.imports import exemptions, imports
+from codegen.rendering.signature import constants, flow_docstring, parameters
+from codegen.rendering.tasks import task
 from codegen.source import docstring, literal, prose
 from codegen.support import unsupported
 from codegen.texts import Written, texts
@@ -124,7 +124,7 @@ def _shown(file: str) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("codegen"),
+        loader=PackageLoader("codegen.rendering"),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - Python, not HTML
         trim_blocks=True,

@@ -9,8 +9,8 @@ import pytest
 
 from codegen.document import digest, load_file, parse
 from codegen.errors import DocumentError
-from codegen.formatting import FormattingError, formatted
 from codegen.render import GENERATOR_VERSION, flow_arguments, flow_name, render
+from codegen.rendering.formatting import FormattingError, formatted
 from codegen.workflow import Workflow
 from tests.golden.update import DOCUMENTS, FOLDER, generated
 

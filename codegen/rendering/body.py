@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from codegen.leaves import Leaf
 from codegen.naming import Names
-from codegen.render_context import Argument, Block, Call, Helper
-from codegen.render_tasks import INDENT, described
+from codegen.rendering.context import Argument, Block, Call, Helper
+from codegen.rendering.tasks import INDENT, described
 from codegen.source import docstring, literal
 from codegen.step import StepBase
 from codegen.workflow import Condition, Parallel, Step, Workflow, branches

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from codegen.leaves import Leaf, own_fields
 from codegen.naming import words
-from codegen.render_context import Argument, Call, Task
+from codegen.rendering.context import Argument, Call, Task
 from codegen.source import docstring, literal, prose
 from codegen.step import MOST_DELAYS, Retry
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 from pydantic_core import SchemaError
 
-from codegen import render_context as text
 from codegen.naming import Names
 from codegen.parameters import Parameter
-from codegen.render_tasks import whole
+from codegen.rendering import context as text
+from codegen.rendering.tasks import whole
 from codegen.source import Code, columns, docstring, literal, prose
 from codegen.workflow import Workflow
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from codegen.document import canonical
 from codegen.leaves import Leaf
-from codegen.render_context import Flow, Import
-from codegen.render_tasks import EXECUTORS
+from codegen.rendering.context import Flow, Import
+from codegen.rendering.tasks import EXECUTORS
 from codegen.source import LINE
 from codegen.workflow import Workflow
 

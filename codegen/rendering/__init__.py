@@ -1,0 +1,1 @@
+"""How each part of a generated flow is written: tasks, the body, the signature, the imports."""
