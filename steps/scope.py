@@ -14,7 +14,8 @@ from steps.events import Event, Listener, Stream, ignore
 from steps.sound_text import sound_text
 
 
-@dataclass(frozen=True, slots=True)
+# Prefect remembers what a task returned; without weak references it could take a later object for it.
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Outcome:
     """What one try of a step gave: its result, the outputs computed from it, and whether it ends the run."""
 
