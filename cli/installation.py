@@ -88,7 +88,9 @@ def _show(home: Home, installation: Installation | None) -> None:
     services = supervisor.check(home)
     if services:
         console.print(_table(services))
-    if installation is None:
+    if any(one.state == "orphaned" for one in services):
+        console.print("Their supervisor was killed; `opsconductor up` starts them anew, `down` stops them.")
+    elif installation is None:
         console.print(f"Nothing runs in {home.path}; `opsconductor up` or `opsconductor run FILE` starts it.")
     else:
         console.print(f"Prefect UI: {installation.prefect_ui_url}")
