@@ -208,5 +208,6 @@ def _router(home: Home, environment: dict[str, str]) -> Service:
         health=ReadyFile(path=ready),
         after=("broker", "prefect"),
         start_timeout=120,
-        grace=15,
+        # It ends its runs one after the other, which may have always-steps to do.
+        grace=40,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 from prefect.runner import Runner
 
@@ -13,9 +14,24 @@ DEPLOYMENT = "embedded"
 MOST_AT_ONCE = 10
 
 
+class Router(Runner):
+    """Prefect's runner, but SIGTERM ends its runs, always-steps included, before it ends itself."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._stopping: list[asyncio.Task[None]] = []
+
+    def handle_sigterm(self, *_args: Any, **_more: Any) -> None:
+        """Prefect's own forgets to await its stop, so the runs would be killed and stay Running for ever."""
+        if not self.started:
+            raise SystemExit(0)
+        loop = asyncio.get_running_loop()
+        loop.call_soon_threadsafe(lambda: self._stopping.append(loop.create_task(self.astop())))
+
+
 async def serve() -> None:
     """Register `route-workflow/embedded` and start its runs until the process is stopped."""
-    runner = Runner(name="opsconductor", limit=MOST_AT_ONCE, pause_on_shutdown=False)
+    runner = Router(name="opsconductor", limit=MOST_AT_ONCE, pause_on_shutdown=False)
     deployment = await route_workflow.ato_deployment(
         name=DEPLOYMENT, description="Routes any workflow document; served by `opsconductor up`."
     )

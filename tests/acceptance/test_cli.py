@@ -311,6 +311,20 @@ def test_a_run_that_nobody_waits_for_is_cancelled(engine: str, nap: Nap, stack: 
     wait_until(lambda: {part["state"] for part in stack.json("status", run)["parts"]} == {"Cancelled"})
 
 
+def test_down_lets_the_runs_end_that_nobody_waits_for(fresh: Stack, tmp_path: Path) -> None:
+    """What runs is ended and the always-steps run, before the servers are stopped."""
+    pid, tidied = tmp_path / "pid", tmp_path / "tidied"
+    document = tmp_path / "tidy.yaml"
+    tidy = {"id": "tidy", "type": "command", "command": ["touch", str(tidied)]}
+    nap = {"id": "nap", "type": "script", "script": f"echo $$ > {pid}; exec sleep 1000"}
+    document.write_text(json.dumps({"name": "Tidy", "steps": [nap], "finally": [tidy]}))
+    fresh.json("run", str(document), "--engine", "prefect", "--force", "--no-wait")
+    wait_until(lambda: pid.exists() and pid.read_text().endswith("\n"))
+    assert "router" in fresh("down").stdout
+    assert tidied.exists()
+    assert not is_alive(int(pid.read_text()))
+
+
 def test_status_of_a_run_shows_its_subflow_and_steps(stack: Stack) -> None:
     """Engine, level, state and every task run."""
     result = stack.json("run", "disk_check", "--engine", "prefect", "--force")
