@@ -69,11 +69,6 @@ class Scope:
         place = "" if self.index is None else f".{self.index}"
         return f"{self.surroundings.run_id}.{self.step}{place}"
 
-    @property
-    def label(self) -> str:
-        """How people name this execution: `usage`, `usage on web-1` or `usage [2]`."""
-        return Event("started", self.step, self.index, self.target).label
-
     def names(self, **more: Any) -> dict[str, Any]:
         """The names that expressions and templates may use."""
         around = self.surroundings

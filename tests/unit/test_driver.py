@@ -24,7 +24,7 @@ async def succeed(scope: Scope) -> Outcome:
 
 async def break_down(scope: Scope) -> Outcome:
     scope.attempts += 1
-    raise StepFailed(f"{scope.label} broke", {"exit_code": 3})
+    raise StepFailed(f"{Event('line', scope.step, scope.index, scope.target).label} broke", {"exit_code": 3})
 
 
 async def hang(scope: Scope) -> Outcome:
