@@ -164,7 +164,7 @@ async def test_a_run_that_is_cancelled_before_its_task_begins(
     async def routed() -> Any:
         return await by_celery(Job(parse(DOCUMENT), {}, (), session))
 
-    report = await routed()  # type: ignore[misc]
+    report = await routed()
     assert report.cancelled
     assert {record.status for record in report.steps.values()} == {"cancelled"}
 
