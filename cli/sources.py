@@ -7,7 +7,7 @@ from codegen.document import load, load_file
 from codegen.errors import DocumentError, Problem
 from codegen.limits import MOST_BYTES, too_large
 from codegen.workflow import Workflow
-from flows.documents import folders, known, understood
+from flows.documents import folders, found, known, understood
 
 STANDARD_INPUT = "-"
 
@@ -23,6 +23,14 @@ def opened(file: str) -> Workflow:
     if file in known(where) or _is_in(file, where):
         return understood(file)
     raise DocumentError([_nothing_there(file, where)])
+
+
+def text_of(file: str) -> str | None:
+    """The text of a document that was opened; None where it can't be read a second time."""
+    if file == STANDARD_INPUT:
+        return None
+    path = Path(file)
+    return (path if _exists(path) else found(file, folders())).read_text("utf-8")
 
 
 def shown_name(file: str) -> str:

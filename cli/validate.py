@@ -6,8 +6,8 @@ from typing import Any
 from cli import output
 from cli.failures import Exit, UsageError
 from cli.options import File, Json
-from cli.sources import opened, shown_name
-from codegen.document import warnings
+from cli.sources import opened, shown_name, text_of
+from codegen.document import placed, warnings
 from codegen.errors import DocumentError, Problem
 
 
@@ -57,10 +57,13 @@ def located(problem: Problem, file: str, mark: str = "") -> str:
 
 
 def _verdict(file: str) -> _Verdict:
+    name = shown_name(file)
     try:
-        return _Verdict(shown_name(file), warnings=warnings(opened(file)))
+        doubts = warnings(opened(file))
+        text = text_of(file) if doubts else None
+        return _Verdict(name, warnings=doubts if text is None else placed(doubts, text, file=name))
     except DocumentError as error:
-        return _Verdict(shown_name(file), problems=error.problems)
+        return _Verdict(name, problems=error.problems)
 
 
 def _summary(count: int, wrong: int, verdicts: list[_Verdict]) -> str:

@@ -26,10 +26,11 @@ def understood(workflow: str | Mapping[str, Any], where: Iterable[Path] | None =
         return parse(workflow)
     if "\n" in workflow or workflow.lstrip().startswith("{"):
         return load(workflow)
-    return load_file(_found(workflow.strip(), tuple(folders() if where is None else where)))
+    return load_file(found(workflow.strip(), tuple(folders() if where is None else where)))
 
 
-def _found(name: str, where: tuple[Path, ...]) -> Path:
+def found(name: str, where: tuple[Path, ...]) -> Path:
+    """The file of a named document; DocumentError says which names there are."""
     if _NAME.fullmatch(name) and ".." not in name:
         names = [name] if name.endswith(SUFFIXES) else [name + suffix for suffix in SUFFIXES]
         for path in (folder / candidate for folder in where for candidate in names):

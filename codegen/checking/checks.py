@@ -7,13 +7,13 @@ from codegen.checking.name_checks import Names
 from codegen.checking.order_checks import check_circles, check_ids, connect
 from codegen.errors import Problem
 from codegen.leaves import Script
-from codegen.mentions import of_template
+from codegen.mentions import of_expression, of_template
 from codegen.reading.salvage import Lost
 from codegen.suggestions import Suggestions
 from codegen.support import unsupported
 from codegen.targets import is_local, unreachable
-from codegen.texts import NOWHERE, texts
-from codegen.workflow import Workflow
+from codegen.texts import NOWHERE, Written, texts
+from codegen.workflow import Step, Workflow
 
 MOST_STEPS = 10_000
 
@@ -65,6 +65,12 @@ def _doubts(place: Place, tolerated: set[str]) -> Iterator[Problem]:
             yield Problem(
                 written.path, "'| raw' puts a value into the shell unquoted", "leave it out unless it must be"
             )
+        if place.path.startswith("finally") and _takes_an_error_for_given(written, place.step):
+            yield Problem(
+                written.path,
+                "after a success there is no error, and this step would fail",
+                "add when: error, or write error.message | default('none')",
+            )
     step = place.step
     if isinstance(step, Script) and step.language == "python" and of_template(step.script).names:
         yield Problem(
@@ -82,3 +88,14 @@ def _doubts(place: Place, tolerated: set[str]) -> Iterator[Problem]:
             for name in place.node.after
             if name in tolerated
         )
+
+
+def _takes_an_error_for_given(written: Written, step: Step) -> bool:
+    asked = step.when is not None and "error" in of_expression(step.when).names
+    read = of_expression if written.kind == "expression" else of_template
+    guarded = "default" in written.text or "error is " in written.text or "if error" in written.text
+    return (
+        not asked
+        and not guarded
+        and any(path[0] == "error" and path[1:] for path in read(written.text).paths)
+    )

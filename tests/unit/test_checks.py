@@ -363,6 +363,24 @@ def test_what_may_not_be_meant_is_warned_of(steps: list[Any], path: str, message
 
 
 @pytest.mark.parametrize(
+    ("more", "warned"),
+    [
+        ({"message": "{{ error.message }}"}, True),
+        ({"message": "{{ error.message }}", "when": "error"}, False),
+        ({"message": "{{ error.message | default('none') }}"}, False),
+        ({"message": "{{ error is none }}"}, False),
+    ],
+)
+def test_an_always_step_that_takes_an_error_for_given_is_warned_of(
+    more: dict[str, Any], warned: bool
+) -> None:
+    """After a success `error` is none, and the step would fail the run."""
+    always = [step("last", "notification", **more)]
+    found = warnings(load(document(step("a"), **{"finally": always})))
+    assert [problem.path for problem in found] == ["finally[0].message"] * warned
+
+
+@pytest.mark.parametrize(
     "steps",
     [
         [step("a", command=["ls", "{{ params.p }}"])],
