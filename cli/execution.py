@@ -68,9 +68,7 @@ class Interruption:
 
     def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
         if self._asked:
-            self._progress.abandoned(
-                "Leaving at once. The run may still go on; `opsconductor cancel` ends it."
-            )
+            self._progress.abandoned("Leaving at once, although the run has not ended.")
             os._exit(Exit.CANCELLED)
         self._asked = True
         self._progress.say("Cancelling: what runs is ended. Ctrl-C again leaves at once.")

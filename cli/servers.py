@@ -55,7 +55,7 @@ def prepare_submission(tell: Tell) -> None:
 def find_server() -> None:
     """Point Prefect's client at the user's server, else the built-in one. Unavailable if none runs."""
     home, options = Home.from_environment(), Options.from_environment()
-    _set_defaults({"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"})
+    _set_defaults(_CLIENT_DEFAULTS)
     if options.prefect_api_url is not None:
         require_prefect(options.prefect_api_url)
         return
