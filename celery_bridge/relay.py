@@ -8,47 +8,66 @@ from steps.events import Event, Listener
 
 LINES_AT_ONCE = 500
 LINES_PER_SECOND = 50.0
+NOT_RUN = ("skipped", "blocked")
 
 AnyLogger = Logger | LoggerAdapter[Any]
+
+
+class LineBudget:
+    """How many output lines a log takes: 500 at once, then 50 a second; the others are counted.
+
+    Once used up, it stays closed until a second's worth is there again, so that gaps are few.
+    """
+
+    def __init__(self) -> None:
+        self._room = float(LINES_AT_ONCE)
+        self._closed = False
+        self._last: datetime | None = None
+        self._left_out = 0
+
+    def take(self, time: datetime) -> bool:
+        """Whether a line of that time is to be logged."""
+        passed = (time - self._last).total_seconds() if self._last else 0.0
+        self._last = time
+        self._room = min(LINES_AT_ONCE, self._room + max(0.0, passed) * LINES_PER_SECOND)
+        self._closed = self._room < (LINES_PER_SECOND if self._closed else 1)
+        if self._closed:
+            self._left_out += 1
+            return False
+        self._room -= 1
+        return True
+
+    def mend_gap(self, logger: AnyLogger) -> None:
+        """Say how many lines were left out since it was last said."""
+        if self._left_out:
+            logger.info("… %s lines left out: too fast for the log", self._left_out)
+            self._left_out = 0
 
 
 class Relay:
     """A listener that logs each event and passes it on to another listener.
 
-    Output lines beyond a burst of 500 and 50 a second are counted and left out; starts and ends never are.
+    Output lines are logged as the budget allows; starts and ends always are.
     """
 
     def __init__(self, logger: AnyLogger, listener: Listener) -> None:
         self._logger = logger
         self._listener = listener
         self._began: dict[str, datetime] = {}
-        self._room = float(LINES_AT_ONCE)
-        self._last: datetime | None = None
-        self._left_out = 0
+        self._budget = LineBudget()
 
     def __call__(self, event: Event) -> None:
         self._listener(event)
         if event.kind == "line":
             self._line(event)
         else:
-            self._mend_gap()
+            self._budget.mend_gap(self._logger)
             self._logger.log(*_sentence(event, self._seconds(event)))
 
     def _line(self, event: Event) -> None:
-        passed = (event.time - self._last).total_seconds() if self._last else 0.0
-        self._last = event.time
-        self._room = min(LINES_AT_ONCE, self._room + max(0.0, passed) * LINES_PER_SECOND)
-        if self._room < 1:
-            self._left_out += 1
-            return
-        self._room -= 1
-        self._mend_gap()
-        self._logger.info("%s: %s", event.label, event.text)
-
-    def _mend_gap(self) -> None:
-        if self._left_out:
-            self._logger.info("… %s lines left out: too fast for the log", self._left_out)
-            self._left_out = 0
+        if self._budget.take(event.time):
+            self._budget.mend_gap(self._logger)
+            self._logger.info("%s: %s", event.label, event.text)
 
     def _seconds(self, event: Event) -> float:
         if event.kind == "started":
@@ -64,6 +83,8 @@ def _sentence(event: Event, seconds: float) -> tuple[Any, ...]:
             return INFO, "%s started", event.label
         case "retrying":
             return WARNING, "%s failed: %s", event.label, event.text
+        case _ if event.status in NOT_RUN:
+            return INFO, "%s %s%s", event.label, event.status, f": {event.text}" if event.text else ""
         case _:
             level = ERROR if event.status == "failed" else INFO
             reason = f": {event.text}" if event.text else ""

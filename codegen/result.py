@@ -50,16 +50,19 @@ class LogLine(Model):
 
 
 class Report(Model):
-    """What an engine hands back: the records of all steps and what follows from them."""
+    """What an engine hands back: the records of all steps and what follows from them.
+
+    Its `repr` is short, because Prefect logs it with the state that holds it.
+    """
 
     success: bool
     cancelled: bool = False
-    outputs: dict[str, Any] = Field(default_factory=dict)
-    error: StepError | None = None
-    steps: dict[str, StepRecord] = Field(default_factory=dict)
-    logs: tuple[LogLine, ...] = ()
-    start_time: datetime
-    end_time: datetime
+    outputs: dict[str, Any] = Field(default_factory=dict, repr=False)
+    error: StepError | None = Field(default=None, repr=False)
+    steps: dict[str, StepRecord] = Field(default_factory=dict, repr=False)
+    logs: tuple[LogLine, ...] = Field(default=(), repr=False)
+    start_time: datetime = Field(repr=False)
+    end_time: datetime = Field(repr=False)
 
 
 class RunResult(Model):
@@ -69,14 +72,14 @@ class RunResult(Model):
     engine_used: EngineName
     success: bool
     execution_id: str
-    start_time: datetime
-    end_time: datetime
+    start_time: datetime = Field(repr=False)
+    end_time: datetime = Field(repr=False)
     duration_seconds: float
     steps_completed: int
     total_steps: int
-    result_data: dict[str, Any] = Field(default_factory=dict)
-    error_message: str | None = None
-    logs: tuple[LogLine, ...] = ()
+    result_data: dict[str, Any] = Field(default_factory=dict, repr=False)
+    error_message: str | None = Field(default=None, repr=False)
+    logs: tuple[LogLine, ...] = Field(default=(), repr=False)
     cancelled: bool = False
-    decision: Decision
-    steps: dict[str, StepRecord] = Field(default_factory=dict)
+    decision: Decision = Field(repr=False)
+    steps: dict[str, StepRecord] = Field(default_factory=dict, repr=False)

@@ -11,7 +11,7 @@ from typing import Any
 
 from prefect import Task
 from prefect.client.schemas.objects import State
-from prefect.states import Cancelled
+from prefect.states import Cancelled, Failed
 from prefect.utilities.engine import link_state_to_task_run_result
 
 from codegen.schedule import Node
@@ -92,7 +92,7 @@ class Edges:
 
 def performer(step: Task[..., Any], id: str, edges: Edges) -> Perform:
     """How the driver runs a step: as a task run, whose retries are Prefect's."""
-    task = _cancellable(step)
+    task = _ending_well(step)
 
     async def perform(scope: Scope) -> Outcome:
         state: State[Any] = await task(scope, return_state=True, wait_for=edges.before(id))
@@ -111,22 +111,31 @@ def performer(step: Task[..., Any], id: str, edges: Edges) -> Perform:
     return perform
 
 
-def _cancellable(step: Task[..., Any]) -> Task[..., Any]:
-    """The step as a task whose run ends as Cancelled when it is cancelled; Prefect would call it Crashed."""
+def _ending_well(step: Task[..., Any]) -> Task[..., Any]:
+    """The step as a task whose run ends as the step did, with the cause as its message and no traceback.
+
+    Left to itself, Prefect calls a cancelled task Crashed, and logs a failed one with 40 lines of frames.
+    """
     if step.timeout_seconds is not None:
         return step  # Prefect ends it by a cancellation, too
 
     task = copy(step)
-    task.fn = _ending_as_cancelled(step.fn)
+    task.fn = _in_states(step)
     return task
 
 
-def _ending_as_cancelled(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    @wraps(function)
+def _in_states(step: Task[..., Any]) -> Callable[..., Awaitable[Any]]:
+    @wraps(step.fn)
     async def run(scope: Scope) -> Any:
         try:
-            return await function(scope)
+            return await step.fn(scope)
         except asyncio.CancelledError:
             return Cancelled(message="The step was cancelled")
+        except StepFailed as failure:
+            if scope.attempts <= step.retries:
+                scope.tell(
+                    "retrying", text=f"{failure.message}; try {scope.attempts + 1} of {step.retries + 1}"
+                )
+            return Failed(message=failure.message, data=failure)
 
     return run

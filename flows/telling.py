@@ -1,17 +1,28 @@
-"""Where a run's events go: output lines into Prefect's logs, all of them to whoever listens."""
+"""Where a run's events go: into Prefect's logs what isn't there by itself, all of them to whoever listens."""
 
 from prefect.logging import get_run_logger
 
+from celery_bridge.relay import NOT_RUN, LineBudget
 from flows.session import Session
 from steps.events import Event, Listener
 
 
 def listener_for(session: Session) -> Listener:
-    """A listener for the steps of a generated flow. A line lands in the log of the task run that wrote it."""
+    """A listener for the steps of a generated flow.
+
+    A line lands in the log of the task run that wrote it, as far as the log can take it. A step that did
+    not run has no task run: the flow's log tells of it.
+    """
+    budget = LineBudget()
 
     def listen(event: Event) -> None:
-        if event.kind == "line":
-            get_run_logger().info("%s", event.text)
         session.tell(event)
+        if event.kind == "line":
+            if budget.take(event.time):
+                budget.mend_gap(get_run_logger())
+                get_run_logger().info("%s", event.text)
+        elif event.kind == "ended" and event.status in NOT_RUN:
+            reason = f": {event.text}" if event.text else ""
+            get_run_logger().info("%s %s%s", event.label, event.status, reason)
 
     return listen
