@@ -15,6 +15,7 @@ FIRST_SWEEP = 0.25
 LAST_SWEEP = 5.0
 # A task that ends while the result backend is away reads as failed for a moment.
 BELIEVED_AFTER = 2.0
+TOLD_AFTER = 5.0
 _ENDED_WITHOUT_REPORT = ("FAILURE", "REVOKED")
 
 
@@ -38,6 +39,7 @@ class Followed:
         self._celery = ""
         self._silent_since: float | None = None
         self._ended_since: float | None = None
+        self._told_of_silence = False
 
     async def ended(self) -> Report:
         """Wait for the end: the report, or EngineFailed. Cancelling the wait leaves the rest as it is."""
@@ -67,7 +69,7 @@ class Followed:
     def judge(self, *, leased: bool, now: float) -> None:
         """Give the run up when nobody runs it any more and nothing was reported."""
         if leased or self.report.done():
-            self._silent_since = None
+            self._silent_since, self._told_of_silence = None, False
             return
         if self._silent_since is None:
             self._silent_since = now
@@ -76,6 +78,12 @@ class Followed:
             self.end(EngineFailed(f"Celery ended the run without a report: {self._celery}"))
         elif self.began.is_set() and silent >= self._lost_after:
             self.end(_lost(silent))
+        elif self.began.is_set() and silent >= TOLD_AFTER and not self._told_of_silence:
+            self._told_of_silence = True
+            self._notice(
+                "Its worker shows no sign of life. The run is given up "
+                f"unless one takes it over within {self._lost_after:.0f} s"
+            )
 
     def swept(self, *, found: bool, now: float) -> None:
         """Plan the next sweep: soon where a wake-up got lost or the run is new, else ever later."""

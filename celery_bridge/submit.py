@@ -16,7 +16,7 @@ from celery_bridge.remote import link_to, run_remotely
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Submission
 from codegen.result import StepError
-from steps.events import Listener, ignore
+from steps.events import Event, Listener, ignore
 
 LONGEST_NAME = 100
 
@@ -51,8 +51,13 @@ async def run_on_celery(
     """
     logger: AnyLogger = get_run_logger()
     submission = Submission(workflow, parameters, targets, run_id)
+
+    def noticed(text: str) -> None:
+        logger.warning(text)
+        listener(Event("line", "celery", text=text))
+
     try:
-        report = await run_remotely(link_to(settings), submission, Relay(logger, listener), logger.warning)
+        report = await run_remotely(link_to(settings), submission, Relay(logger, listener), noticed)
     except BridgeError as error:
         return Failed(message=str(error), data=error)  # raised, it would fill the log with its traceback
     if report.cancelled:

@@ -1,6 +1,7 @@
 """`up`, `down` and the overview of `status`: the built-in installation."""
 
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 from rich.table import Table
@@ -27,12 +28,23 @@ def up(
     if port is not None and not 1 <= port <= 65535:
         raise UsageError(f"--port is {port}: give a number from 1 to 65535.")
     home = Home.from_environment()
+    _require_port(home.installation(), port)
     installation = supervisor.up(home, port=port, on_progress=output.say)
     if as_json:
         output.print_json(_overview(home, installation))
     else:
         _show(home, installation)
     return Exit.DONE
+
+
+def _require_port(running: Installation | None, port: int | None) -> None:
+    """What runs already stays where it is."""
+    address = running.prefect_api_url if running is not None and running.prefect_embedded else ""
+    if port is not None and address and urlsplit(address).port != port:
+        raise UsageError(
+            f"--port is {port}, but the Prefect server runs already at {address}: leave --port out, "
+            "or stop it first with `opsconductor down`."
+        )
 
 
 def down(*, as_json: Json = False) -> int:

@@ -85,7 +85,19 @@ class Parameter(Model):
             if not self._has_type(choice):
                 yield Flaw(("enum", index), f"{choice!r:.80} is no {self.type}", "give choices of the type")
         if not self.required and self.default is not None and (reason := self.refusal(self.default)):
-            yield Flaw(("default",), reason, _cure(self))
+            yield Flaw(("default",), reason, f"write {self.expected}, or another type")
+
+    @property
+    def expected(self) -> str:
+        """What a value must be: `an integer from 1 to 5`, `one of 'fast', 'slow'`."""
+        if self.secret:
+            return "a value of the declared type and choices"
+        if self.enum is not None:
+            return f"one of {', '.join(map(repr, self.enum)):.300}"
+        bounds = [f"from {self.minimum:g}"] if self.minimum is not None else []
+        bounds += [f"to {self.maximum:g}"] if self.maximum is not None else []
+        pattern = [f"that matches {self.pattern:.200}"] if self.pattern is not None else []
+        return " ".join([_ARTICLES.get(self.type, "a"), self.type, *bounds, *pattern])
 
     def _has_type(self, value: Any) -> bool:
         allowed = PYTHON_TYPES[self.type]
@@ -103,7 +115,7 @@ class Parameter(Model):
             fits = _whole(self.pattern).match(Budget(), value)
         except Refusal as refusal:
             return f"{shown} can't be compared with the pattern: {refusal.problem}"
-        return None if fits else f"{shown} doesn't match the pattern {self.pattern!r}"
+        return None if fits else f"{shown} doesn't match the pattern {self.pattern}"
 
 
 def check_values(declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,6 +161,5 @@ def _whole(pattern: str) -> Pattern:
 
 
 def _cure(parameter: Parameter) -> str:
-    article = _ARTICLES.get(parameter.type, "a")
     about = f": {parameter.description:.200}" if parameter.description else ""
-    return f"it is {article} {parameter.type}{about}"
+    return f"give {parameter.expected}{about}"

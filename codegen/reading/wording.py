@@ -10,6 +10,7 @@ from codegen.paths import Path
 from codegen.reading.key_help import KEY_HELP
 from codegen.step import OnError, Repeat, Retry, Rollout, StepBase
 from codegen.suggestions import Suggestions
+from codegen.support import RUNNABLE
 from codegen.workflow import (
     STEP_TYPES,
     Concurrency,
@@ -22,6 +23,7 @@ from codegen.workflow import (
     Workflow,
 )
 
+OFFERED = tuple(name for name in STEP_TYPES if name in RUNNABLE)
 _TYPES = {
     "string_type": "a text",
     "int_type": "an integer",
@@ -130,14 +132,14 @@ class Wording:
     def _unknown_type(self, path: Path) -> tuple[str, str]:
         given = self._value((*path, "type"))
         if not isinstance(given, str):
-            return f'"type" must be a text, not {_shown(given)}', f"step types: {', '.join(STEP_TYPES)}"
-        closest = self._suggestions.closest(given, STEP_TYPES)
-        cure = f'did you mean "{closest}"?' if closest else f"step types: {', '.join(STEP_TYPES)}"
+            return f'"type" must be a text, not {_shown(given)}', f"step types: {', '.join(OFFERED)}"
+        closest = self._suggestions.closest(given, OFFERED)
+        cure = f'did you mean "{closest}"?' if closest else f"step types: {', '.join(OFFERED)}"
         return f'unknown step type "{given:.80}"', cure
 
     def _missing_type(self, path: Path) -> str:
         named = [str(key) for key in self._value(path) if key in STEP_TYPES]
-        return f"add type: {named[0]}" if len(named) == 1 else f"step types: {', '.join(STEP_TYPES)}"
+        return f"add type: {named[0]}" if len(named) == 1 else f"step types: {', '.join(OFFERED)}"
 
     def _model(self, path: Path) -> type[Model]:
         """Whose keys a mapping has."""

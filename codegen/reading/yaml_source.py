@@ -134,4 +134,6 @@ def _plainly(error: MarkedYAMLError, text: str, place: Place) -> tuple[str, str]
         return "a quoted text doesn't end", "close the quotes"
     if "escape" in problem:
         return "unknown escape in a double-quoted text", r"use single quotes, or write \\ for one backslash"
+    if "{{" in line:
+        return "a value with {{ }} is read as YAML's own braces here", "put the whole text in quotes"
     return problem.replace("did not find expected", "expected"), "check the indentation, brackets and quotes"

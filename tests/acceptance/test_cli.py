@@ -353,6 +353,15 @@ def test_a_second_up_is_harmless(stack: Stack) -> None:
     assert {one["state"] for one in after["services"]} == {"running"}
 
 
+def test_another_port_for_what_runs_already_is_refused(stack: Stack) -> None:
+    """Exit code 2, with the address that it has; nothing is moved."""
+    before = stack.json("status")["prefect_api_url"]
+    done = stack("up", "--port", str(free_port()))
+    assert done.returncode == 2
+    assert before in done.stderr
+    assert stack.json("status")["prefect_api_url"] == before
+
+
 def test_two_ups_at_once(fresh: Stack) -> None:
     """One starts everything, the other waits for it; both name the same address. `down` ends all of it."""
     processes = [fresh.start("up", "--json") for _ in range(2)]

@@ -7,7 +7,7 @@ import pytest
 
 from celery_bridge.channel import Claim, Entry, Refusal, written
 from celery_bridge.errors import EngineFailed
-from celery_bridge.followed import BELIEVED_AFTER, FIRST_SWEEP, LAST_SWEEP, Followed
+from celery_bridge.followed import BELIEVED_AFTER, FIRST_SWEEP, LAST_SWEEP, TOLD_AFTER, Followed
 from codegen.result import Report
 from steps.events import Event, now
 
@@ -93,6 +93,20 @@ async def test_silence_after_the_beginning_is_loss() -> None:
     assert not follows.run.report.done()
     follows.run.judge(leased=False, now=2 * LOST_AFTER)
     assert "no sign of life for 60 s" in follows.error()
+
+
+async def test_silence_is_told_of_before_it_is_loss() -> None:
+    """Once; and again only after another sign of life."""
+    follows = Follows()
+    follows.take(Claim("w"))
+    for moment in (0.0, TOLD_AFTER, TOLD_AFTER + 1):
+        follows.run.judge(leased=False, now=moment)
+    assert len(follows.notices) == 1
+    assert "no sign of life" in follows.notices[0]
+    follows.run.judge(leased=True, now=20.0)
+    for moment in (21.0, 21.0 + TOLD_AFTER):
+        follows.run.judge(leased=False, now=moment)
+    assert len(follows.notices) == 2
 
 
 async def test_time_without_the_server_counts_nothing() -> None:
