@@ -194,13 +194,14 @@ def test_a_worker_that_is_not_there(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("how", [(), ("--no-wait",)])
-def test_a_document_that_prefect_does_not_take(how: tuple[str, ...], stack: Stack) -> None:
-    """Exit code 2, in the server's words, without the document in it."""
-    steps = [{"id": f"s{number}", "type": "set", "values": {"x": "y" * 250}} for number in range(2500)]
+def test_a_large_document_fits_through_prefect(how: tuple[str, ...], stack: Stack) -> None:
+    """Nearly the largest document there is: the built-in server takes more than Prefect does by default."""
+    steps = [
+        {"id": f"s{number}", "type": "set", "values": {"x": 1}, "description": "y" * 19_000}
+        for number in range(50)
+    ]
     done = stack("run", "-", *how, given=json.dumps({"name": "Large", "steps": steps}))
-    assert done.returncode == 2, done.stderr
-    assert "524,288 bytes" in done.stderr
-    assert len(done.stderr) < 1000
+    assert done.returncode == 0, done.stderr
 
 
 def test_nothing_runs_here(fresh: Stack) -> None:

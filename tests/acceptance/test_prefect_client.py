@@ -116,7 +116,7 @@ async def test_a_deployment_that_is_not_there(client: PrefectClient) -> None:
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"workflow": "x" * 600_000}, {"workflow": 3}, {"workflow": "x", "engine_preference": "both"}],
+    [{"workflow": "x" * 5_000_000}, {"workflow": 3}, {"workflow": "x", "engine_preference": "both"}],
 )
 async def test_parameters_that_are_refused(parameters: dict[str, object], client: PrefectClient) -> None:
     """What doesn't fit the router's parameters never becomes a run."""
