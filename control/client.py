@@ -31,8 +31,9 @@ ROUTERS = ("route-workflow/embedded", "route-workflow/router")
 _POLL = 0.5
 _LAST_STATES = 3.0
 """Seconds after a run's end in which its task runs' last states still come."""
-_LAST_LINES = 3.0
-"""Seconds after a run's end in which its last batch of log lines still comes; Prefect sends one every 2 s."""
+_LAST_LINES = 15.0
+"""Seconds after a run's end in which its last batch of log lines may still come; a run that was killed has no
+last line, and a batch that the server couldn't take at once comes again after seconds."""
 
 
 class PrefectClient:
@@ -136,9 +137,10 @@ class PrefectClient:
                 await asyncio.sleep(_POLL)
                 status = status_of(await self._run(run_id))
             await reader.pass_on(on_log)
-            if on_log and late:
-                await asyncio.sleep(late)
+            while on_log and late > 0 and not reader.has_last_line:
+                await asyncio.sleep(_POLL)
                 await reader.pass_on(on_log)
+                late -= _POLL
             return status
 
     async def logs(self, run_id: UUID | str) -> list[RunLog]:

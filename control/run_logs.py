@@ -26,6 +26,8 @@ class LogReader:
         self._seen: set[UUID] = set()
         self._newest: datetime | None = None
         self._names: dict[UUID, str] = {}
+        self.has_last_line = False
+        """Whether the line was read with which Prefect ends a run's log."""
 
     async def new(self) -> list[RunLog]:
         """The lines that came since the last call, in the order of their time."""
@@ -36,6 +38,7 @@ class LogReader:
             return []
         self._seen.update(log.id for log in logs)
         self._newest = max(log.timestamp for log in logs)
+        self.has_last_line = self.has_last_line or any(map(self._is_last, logs))
         unknown = {log.task_run_id for log in logs if log.task_run_id} - self._names.keys()
         self._names.update(await names_of_tasks(self._api, unknown))
         return [self._line(log) for log in sorted(logs, key=lambda log: log.timestamp)]
@@ -45,6 +48,10 @@ class LogReader:
         for line in await self.new() if on_log else ():
             if on_log:
                 on_log(line)
+
+    def _is_last(self, log: Log) -> bool:
+        own = log.flow_run_id == self._root.id and log.task_run_id is None
+        return own and log.message.startswith("Finished in state")
 
     async def _read(self, flows: Sequence[UUID]) -> list[Log]:
         since = by.LogFilterTimestamp(after_=self._newest - _LATE) if self._newest else None

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.stack import free_port
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^```bash( background)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -51,6 +53,7 @@ def test_commands_of_page_run(page: str, tmp_path: Path) -> None:
     environment |= {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "OPSCONDUCTOR_HOME": str(tmp_path / "home"),
+        "OPSCONDUCTOR_PORT": str(free_port()),
         "PREFECT_HOME": str(tmp_path / "prefect"),
     }
     run = subprocess.run(
