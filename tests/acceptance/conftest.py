@@ -23,6 +23,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Stack]:
     """An installation that isn't there yet; whatever a test starts of it is stopped."""
-    stack = Stack(tmp_path / "home")
+    stack = Stack(tmp_path / "home", (("OPSCONDUCTOR_PORT", str(free_port())),))
     yield stack
     stack("down")
