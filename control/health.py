@@ -2,8 +2,6 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,22 +22,35 @@ class ReadyFile(BaseModel):
         return self.path.exists()
 
 
-class HttpAnswers(BaseModel):
-    """A GET is answered with 200. Local: no proxy is asked."""
+class PrefectAnswers(BaseModel):
+    """A Prefect server answers whose state is in this folder: another one may have taken the port.
+
+    Local: no proxy is asked.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    kind: Literal["http"] = "http"
-    url: str
+    kind: Literal["prefect"] = "prefect"
+    api_url: str
+    home: Path
+    auth: str | None = Field(default=None, repr=False)
+    """User and password, where the server asks for them."""
 
     def prepare(self) -> None:
         return
 
     def passes(self) -> bool:
+        import httpx
+
+        user, _, password = (self.auth or "").partition(":")
+        credentials = httpx.BasicAuth(user, password) if self.auth else None
         try:
-            with build_opener(ProxyHandler({})).open(self.url, timeout=_PATIENCE) as answer:
-                return bool(answer.status == 200)
-        except (URLError, OSError):
+            with httpx.Client(trust_env=False, timeout=_PATIENCE, auth=credentials) as client:
+                answer = client.get(f"{self.api_url}/admin/settings").raise_for_status()
+                settings = answer.json()
+        except (httpx.HTTPError, ValueError):
             return False
+        home = settings.get("home") if isinstance(settings, dict) else None
+        return isinstance(home, str) and Path(home).resolve() == self.home.resolve()
 
 
 class RedisAnswers(BaseModel):
@@ -68,4 +79,4 @@ class RedisAnswers(BaseModel):
             client.close()
 
 
-Health = Annotated[ReadyFile | HttpAnswers | RedisAnswers, Field(discriminator="kind")]
+Health = Annotated[ReadyFile | PrefectAnswers | RedisAnswers, Field(discriminator="kind")]

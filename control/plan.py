@@ -58,3 +58,7 @@ class Plan(BaseModel):
     installation: Installation
     services: tuple[Service, ...]
     backoff: Backoff = Backoff()
+
+    def port_of(self, service: str) -> int | None:
+        """The port that a service of that name listens on, if any."""
+        return next((one.port for one in self.services if one.name == service), None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from control import ports
-from control.health import HttpAnswers, ReadyFile, RedisAnswers
+from control.health import PrefectAnswers, ReadyFile, RedisAnswers
 from control.home import Home, Installation
 from control.options import Options
 from control.plan import Plan, Service
@@ -175,7 +175,9 @@ def _prefect(home: Home, installation: Installation) -> Service:
         name="prefect",
         command=_python("-m", "prefect", "server", "start", "--host", ports.HOST, "--port", str(port)),
         environment=environment,
-        health=HttpAnswers(url=f"{api_url}/health"),
+        health=PrefectAnswers(
+            api_url=api_url, home=home.prefect, auth=environment.get("PREFECT_SERVER_API_AUTH_STRING") or None
+        ),
         port=port,
         url=installation.prefect_ui_url,
         start_timeout=120,

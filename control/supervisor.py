@@ -17,6 +17,7 @@ from control.home import Home, HomeError, Installation, InstallationError, Servi
 from control.logfiles import bound, tail
 from control.options import Options
 from control.plan import Plan
+from control.ports import trouble_with
 from control.processes import is_same, stop_stranger, wait_for
 
 Planner = Callable[[Home, Options], Plan]
@@ -25,6 +26,8 @@ ShownState = Literal["starting", "running", "restarting", "stopped", "orphaned"]
 
 _STOPPING = 90.0
 """Seconds the supervisor has to stop everything, more than the services' graces together."""
+_TRIES = 5
+"""Starts, when ports are taken between being chosen and being listened on."""
 _GRACE = 10.0
 """Seconds a service has that outlived its supervisor."""
 
@@ -75,10 +78,8 @@ def up(
         if running is not None:
             return running
         _stop_everything(home)
-        plan = planner(home, settings)
         try:
-            _launch(home, plan)
-            return _await_start(home, tell)
+            return _start(home, settings, planner, tell)
         except KeyboardInterrupt:
             _stop_everything(home)
             raise
@@ -97,6 +98,21 @@ def check(home: Home) -> list[ServiceStatus]:
     saved = home.saved()
     supervised = home.supervised()
     return [_status(record, supervised) for record in saved.services] if saved else []
+
+
+def _start(home: Home, settings: Options, planner: Planner, tell: Progress) -> Installation:
+    """Start all services, on other ports when somebody else took one before its service could."""
+    for tries_left in reversed(range(_TRIES)):
+        plan = planner(home, settings)
+        try:
+            _launch(home, plan)
+            return _await_start(home, tell)
+        except StartFailed as failure:
+            port = plan.port_of(failure.service)
+            if not tries_left or port is None or port == settings.port or trouble_with(port) is None:
+                raise
+            tell(f"port {port} was taken by another program meanwhile: trying another one")
+    raise AssertionError("the last try returns or raises")
 
 
 def _await_running(home: Home, tell: Progress) -> Installation | None:

@@ -290,7 +290,7 @@ def test_no_wait_then_follow(stack: Stack, tmp_path: Path) -> None:
     assert followed.returncode == 0, followed.stderr
     status = stack.json("status", run)
     assert (status["state"], status["engine"], status["level"]) == ("COMPLETED", "celery", "simple")
-    assert [part["kind"] for part in status["parts"]] == ["task"]
+    wait_until(lambda: [part["kind"] for part in stack.json("status", run)["parts"]] == ["task"])
     lines = [json.loads(line) for line in stack("logs", run, "--json").stdout.splitlines()]
     numbers = [int(line["message"].split()[-1]) for line in lines if line["message"].split()[-1].isdecimal()]
     assert numbers == list(range(1, 451))

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -219,6 +220,29 @@ def test_a_failed_start_stops_everything_and_shows_the_log(home: Home, script: s
     assert home.installation() is None
     assert [s.state for s in check(home)] == ["stopped", "stopped"]
     assert home.log_file("supervisor").read_text().count("stopping one") == 1
+
+
+def test_a_port_taken_meanwhile_is_given_up_for_another(home: Home) -> None:
+    """Two installations may choose the same port in the same moment: the second one moves on."""
+    told: list[str] = []
+    with socket.socket() as other, socket.socket() as probe:
+        for one in (other, probe):
+            one.bind(("127.0.0.1", 0))
+        other.listen()
+        taken, free = other.getsockname()[1], probe.getsockname()[1]
+        probe.close()
+        listening = service(home, "one").model_copy(update={"port": free})
+        crashing = service(home, "one", "echo address already in use; exit 1")
+        crashing = crashing.model_copy(update={"port": taken})
+        plans = [planner(crashing), planner(listening)]
+        up(home, options=Options(), planner=lambda *given: plans.pop(0)(*given), on_progress=told.append)
+        down(home)
+        assert f"port {taken} was taken by another program meanwhile: trying another one" in told
+        with pytest.raises(StartFailed, match="address already in use"):
+            up(home, options=Options(port=taken), planner=planner(crashing))
+        with pytest.raises(StartFailed, match="address already in use"):
+            up(home, options=Options(), planner=planner(crashing))
+    assert check(home)[0].state == "stopped"
 
 
 def test_only_the_end_of_a_log_is_shown_and_no_password(home: Home) -> None:
