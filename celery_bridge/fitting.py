@@ -28,8 +28,9 @@ def dumped(report: Report) -> str:
     try:
         return report.model_dump_json()
     except PydanticSerializationError:
-        # Something that is no JSON data, or text that is no UTF-8, which only the escapes of ASCII can carry.
-        return json.dumps(report.model_dump(mode="python"), default=_as_text)
+        # Something that is no JSON data, or half a character, which no text can carry.
+        text = json.dumps(report.model_dump(mode="python"), default=_as_text, ensure_ascii=False)
+        return text.encode(errors="replace").decode()
 
 
 def _as_text(value: Any) -> str:
