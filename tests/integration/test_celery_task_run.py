@@ -79,11 +79,12 @@ async def submitted(document: Document, settings: BridgeSettings, listener: List
 
 
 async def recorded(flow_run_id: str) -> list[TaskRun]:
-    """A flow run's task runs, as soon as Prefect has recorded them."""
+    """A flow run's task runs, as soon as Prefect has recorded how they ended."""
     of_flow = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(flow_run_id)]))
     async with get_client() as client:
         while True:
-            if found := await client.read_task_runs(flow_run_filter=of_flow):
+            found = await client.read_task_runs(flow_run_filter=of_flow)
+            if found and all(run.state is not None and run.state.is_final() for run in found):
                 return found
             await asyncio.sleep(0.1)
 
