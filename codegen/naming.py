@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from codegen.leaves import Leaf
-from codegen.workflow import Workflow, sections, walk
+from codegen.lists import every_step
+from codegen.workflow import Workflow
 
 LONGEST = 60
 LONGEST_TITLE = 200
@@ -69,7 +70,7 @@ class Names:
 
 def names_of(workflow: Workflow) -> Names:
     """The names of a document's flow, steps and parameters, and of its larger default values."""
-    steps = [step for _, section in sections(workflow) for _, step in walk(section)]
+    steps = [step for _, step in every_step(workflow)]
     free = _Free()
     leaves = {step.id: free.take(snake(step.id)) for step in steps if isinstance(step, Leaf)}
     groups = {step.id: free.take(snake(step.id)) for step in steps if step.id not in leaves}

@@ -17,17 +17,18 @@ from codegen.document import digest
 from codegen.errors import DocumentError
 from codegen.expressions import parse_expression, parse_template
 from codegen.leaves import Leaf
+from codegen.lists import every_step
 from codegen.naming import Names, names_of, title
 from codegen.rendering.body import Body, body
 from codegen.rendering.context import Argument, Call, Flow, Module
 from codegen.rendering.formatting import formatted as laid_out
 from codegen.rendering.imports import exemptions, imports
 from codegen.rendering.signature import constants, flow_docstring, parameters
-from codegen.rendering.tasks import task
+from codegen.rendering.tasks import places_of, task, whole
 from codegen.source import docstring, literal, prose
 from codegen.support import unsupported
 from codegen.texts import Written, texts
-from codegen.workflow import Workflow, sections, walk
+from codegen.workflow import Workflow
 
 GENERATOR_VERSION = "0.1.0"
 
@@ -59,7 +60,7 @@ def flow_arguments(workflow: Workflow, values: Mapping[str, Any], targets: Itera
 
 def uses_targets(workflow: Workflow) -> bool:
     """Whether a run's targets make a difference to the document."""
-    steps = [(path, step) for section, steps in sections(workflow) for path, step in walk(steps, section)]
+    steps = list(every_step(workflow))
     if any(step.on is not None and (step.on == "targets" or "{" in step.on) for _, step in steps):
         return True
     written = (text for path, step in steps for text in texts(path, step, frozenset()))
@@ -75,7 +76,9 @@ def _names_targets(written: Written) -> bool:
 
 
 def _module(workflow: Workflow, names: Names, file: str) -> Module:
-    leaves = [step for _, steps in sections(workflow) for _, step in walk(steps) if isinstance(step, Leaf)]
+    steps = [step for _, step in every_step(workflow)]
+    leaves = [step for step in steps if isinstance(step, Leaf)]
+    places = places_of(workflow)
     with_targets = uses_targets(workflow)
     content = body(workflow, names)
     flow = _flow(workflow, names, content, with_targets)
@@ -85,9 +88,9 @@ def _module(workflow: Workflow, names: Names, file: str) -> Module:
         digest=digest(workflow),
         exemptions=exemptions(workflow, flow),
         docstring=docstring(prose(_summary(workflow))),
-        imports=imports(flow, leaves),
+        imports=imports(flow, steps),
         constants=constants(workflow, names),
-        tasks=tuple(task(step, names.steps[step.id]) for step in leaves),
+        tasks=tuple(task(step, names.steps[step.id], places[step.id]) for step in leaves),
         helpers=content.helpers,
         flow=flow,
     )
@@ -100,6 +103,8 @@ def _flow(workflow: Workflow, names: Names, content: Body, with_targets: bool) -
         run.append(Argument(f"{{{pairs}}}", "params"))
     if with_targets:
         run.append(Argument("targets", "targets"))
+    if workflow.timeout is not None:
+        run.append(Argument(literal(whole(workflow.timeout)), "timeout"))
     return Flow(
         function=names.flow,
         title=literal(title(workflow.name), 9),

@@ -59,6 +59,8 @@ class Report(Model):
     cancelled: bool = False
     outputs: dict[str, Any] = Field(default_factory=dict, repr=False)
     error: StepError | None = Field(default=None, repr=False)
+    not_undone: tuple[StepError, ...] = Field(default=(), repr=False)
+    """Steps whose rollback failed."""
     steps: dict[str, StepRecord] = Field(default_factory=dict, repr=False)
     logs: tuple[LogLine, ...] = Field(default=(), repr=False)
     start_time: datetime = Field(repr=False)
@@ -79,6 +81,7 @@ class RunResult(Model):
     total_steps: int
     result_data: dict[str, Any] = Field(default_factory=dict, repr=False)
     error_message: str | None = Field(default=None, repr=False)
+    not_undone: tuple[StepError, ...] = Field(default=(), repr=False)
     logs: tuple[LogLine, ...] = Field(default=(), repr=False)
     cancelled: bool = False
     decision: Decision = Field(repr=False)

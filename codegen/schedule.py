@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from codegen.result import FINAL, SATISFIED, StepStatus
-from codegen.step import RunIf
+from codegen.step import Join, RunIf
 from codegen.workflow import Group, Parallel, Step, branches
 
-Outcome = Literal["succeeded", "failed", "skipped", "blocked", "cancelled", "lost"]
+Ending = Literal["succeeded", "failed", "skipped", "blocked", "cancelled", "lost"]
 # What the steps of a group become that ended without having been opened; of a failed one, blocked.
-_INHERITED: dict[StepStatus, Outcome] = {"skipped": "skipped", "cancelled": "cancelled"}
+_INHERITED: dict[StepStatus, Ending] = {"skipped": "skipped", "cancelled": "cancelled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,9 @@ class Node:
 
     id: str
     after: tuple[str, ...] = ()
+    join: Join = "all"
     run_if: RunIf = "succeeded"
+    enabled: bool = True
     parent: str | None = None
     branch: str | None = None
     is_group: bool = False
@@ -36,7 +38,7 @@ class Change:
     """`ready`: start it now. Anything else: it ended so, without or after having run."""
 
     id: str
-    status: Outcome | Literal["ready"]
+    status: Ending | Literal["ready"]
 
 
 def nodes_of(
@@ -49,7 +51,9 @@ def nodes_of(
         yield Node(
             id=step.id,
             after=after,
+            join=step.join,
             run_if=step.run_if,
+            enabled=step.enabled,
             parent=parent,
             branch=branch,
             is_group=isinstance(step, Group),
@@ -62,14 +66,27 @@ def nodes_of(
         before = (step.id,)
 
 
-def may_start(run_if: RunIf, dependencies: Iterable[StepStatus]) -> Outcome | Literal["ready"]:
-    """What becomes of a step whose dependencies have all ended."""
-    if run_if == "finished":
+def fate(node: Node, ended: int, counted: int) -> Ending | Literal["ready"] | None:
+    """What becomes of a step of whose dependencies so many have ended; None: that isn't known yet.
+
+    `counted` are those that `run_if` asks for: the satisfied, the failed, or all that ended.
+    """
+    total = len(node.after)
+    missed: Ending = "skipped" if node.run_if == "failed" else "blocked"
+    if node.join == "all":
+        needed = 1 if node.run_if == "failed" else total
+        if ended < total:
+            return None
+        return "ready" if counted >= needed else missed
+    needed = min(1, total) if node.join == "any" else node.join
+    if counted >= needed:
         return "ready"
-    satisfied = all(status in SATISFIED for status in dependencies)
-    if run_if == "succeeded":
-        return "ready" if satisfied else "blocked"
-    return "skipped" if satisfied else "ready"
+    return missed if counted + total - ended < needed else None
+
+
+def counts(run_if: RunIf, status: StepStatus) -> bool:
+    """Whether a dependency that ended so is one that `run_if` asks for."""
+    return run_if == "finished" or (status in SATISFIED) == (run_if == "succeeded")
 
 
 @dataclass(slots=True)
@@ -78,7 +95,9 @@ class _Place:
 
     node: Node
     status: StepStatus = "pending"
-    waiting_for: int = 0
+    released: bool = False
+    ended: int = 0
+    counted: int = 0
     dependents: list[str] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
     unfinished: int = 0
@@ -98,19 +117,15 @@ class Conductor:
         for place in self._places.values():
             self._connect(place)
 
-    def begin(self) -> list[Change]:
-        """Release the steps of the top level."""
-        return self._settle(self._release(self._top))
+    def begin(self, branch: str | None = None) -> list[Change]:
+        """Release the steps of the top level; where it has branches, those of the one taken."""
+        return self._enter(self._top, branch)
 
     def open(self, group: str, branch: str | None = None) -> list[Change]:
         """A ready group starts: release the children of the branch taken, skip the others."""
         place = self._places[group]
         place.opened = True
-        taken = [child for child in place.children if self._places[child].node.branch == branch]
-        others = [child for child in place.children if self._places[child].node.branch != branch]
-        changes = self._settle(Change(child, "skipped") for child in others)
-        changes += self._settle(self._release(taken))
-        return changes + self._settle(self._finish(place))
+        return self._enter(place.children, branch) + self._settle(self._finish(place))
 
     def end(self, step: str, status: StepStatus) -> list[Change]:
         """A ready step ended. What it changes for others; the step itself is not among them."""
@@ -120,7 +135,7 @@ class Conductor:
         place.status = status
         return self._settle(self._consequences(place))
 
-    def stop(self, status: Outcome = "skipped") -> list[Change]:
+    def stop(self, status: Ending = "skipped") -> list[Change]:
         """What has not started ends so, never having run: `skipped`, or `cancelled`."""
         pending = [id for id, place in self._places.items() if place.status == "pending"]
         return self._settle(Change(id, status) for id in pending)
@@ -130,13 +145,20 @@ class Conductor:
         return self._places[step].status
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> Ending:
         """How the whole list ended."""
         return self._verdict(self._top)
 
+    def succeeded(self) -> int:
+        """How many steps of the top level have succeeded."""
+        return sum(self._places[step].status == "succeeded" for step in self._top)
+
+    def unfinished(self) -> int:
+        """How many steps of the top level have not ended."""
+        return sum(self._places[step].status not in FINAL for step in self._top)
+
     def _connect(self, place: _Place) -> None:
         node = place.node
-        place.waiting_for = len(node.after) + 1  # one more for the parent to open
         for dependency in node.after:
             self._places[dependency].dependents.append(node.id)
         if node.parent is None:
@@ -146,14 +168,34 @@ class Conductor:
             parent.children.append(node.id)
             parent.unfinished += 1
 
+    def _enter(self, steps: Sequence[str], branch: str | None) -> list[Change]:
+        taken = [step for step in steps if self._places[step].node.branch == branch]
+        others = [step for step in steps if self._places[step].node.branch != branch]
+        return self._settle(Change(step, "skipped") for step in others) + self._settle(self._release(taken))
+
     def _release(self, steps: Iterable[str]) -> Iterator[Change]:
-        """One reason less to wait; those that wait for nothing else are decided."""
+        """The list that the steps stand in has begun."""
         for step in steps:
             place = self._places[step]
-            place.waiting_for -= 1
-            if place.waiting_for == 0:
-                dependencies = (self._places[id].status for id in place.node.after)
-                yield Change(step, may_start(place.node.run_if, dependencies))
+            place.released = True
+            yield from self._decide(place)
+
+    def _inform(self, steps: Iterable[str], status: StepStatus) -> Iterator[Change]:
+        """A step that these wait for has ended."""
+        for step in steps:
+            place = self._places[step]
+            place.ended += 1
+            place.counted += counts(place.node.run_if, status)
+            yield from self._decide(place)
+
+    def _decide(self, place: _Place) -> Iterator[Change]:
+        if not place.released or place.status != "pending":
+            return
+        decided = fate(place.node, place.ended, place.counted)
+        if decided == "ready" and not place.node.enabled:
+            decided = "skipped"
+        if decided is not None:
+            yield Change(place.node.id, decided)
 
     def _settle(self, decided: Iterable[Change]) -> list[Change]:
         """Carry every end on to whoever waits for it, without recursion: chains are long."""
@@ -161,7 +203,7 @@ class Conductor:
         while queue:
             change = queue.popleft()
             place = self._places[change.id]
-            if place.status in FINAL:
+            if place.status in FINAL or (change.status == "ready" and place.status == "running"):
                 continue
             changes.append(change)
             if change.status == "ready":
@@ -175,7 +217,7 @@ class Conductor:
         if not place.opened:
             inherited = _INHERITED.get(place.status, "blocked")
             yield from (Change(child, inherited) for child in place.children)
-        yield from self._release(place.dependents)
+        yield from self._inform(place.dependents, place.status)
         if place.node.parent is not None:
             parent = self._places[place.node.parent]
             parent.unfinished -= 1
@@ -186,7 +228,7 @@ class Conductor:
         if place.opened and place.unfinished == 0 and place.status == "running":
             yield Change(place.node.id, self._verdict(place.children))
 
-    def _verdict(self, steps: Iterable[str]) -> Outcome:
+    def _verdict(self, steps: Iterable[str]) -> Ending:
         places = map(self._places.__getitem__, steps)
         statuses = {place.status for place in places if not self._excused(place)}
         if statuses & {"failed", "blocked", "lost"}:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from codegen.workflow import Step
 
 RunIf = Literal["succeeded", "failed", "finished"]
+Join = Literal["all", "any"] | Positive
 Risk = Literal["low", "medium", "high", "critical"]
 
 
@@ -77,7 +78,7 @@ class StepBase(Model):
     description: str = Field(default="", max_length=20_000)
     depends_on: tuple[Identifier, ...] | None = None
     enabled: bool = True
-    join: Literal["all", "any"] | Positive = "all"
+    join: Join = "all"
     run_if: RunIf = "succeeded"
     when: Expression | None = None
     on: Template | None = None

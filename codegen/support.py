@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from codegen.errors import Problem
+from codegen.lists import every_step
 from codegen.step import StepBase
-from codegen.workflow import Group, Parallel, Workflow, sections, walk
+from codegen.workflow import Workflow
 
 RUNNABLE = frozenset(
     {
@@ -21,23 +22,12 @@ RUNNABLE = frozenset(
         "sequential",
         "parallel",
         "condition",
+        "switch",
     }
 )
 
-NOT_BUILT_STEP_KEYS = (
-    "enabled",
-    "join",
-    "repeat",
-    "rollout",
-    "failed_when",
-    "succeeded_when",
-    "on_error",
-    "rollback",
-    "idempotent",
-    "requires_approval",
-)
-NOT_BUILT_WORKFLOW_KEYS = ("timeout", "requires_approval", "defaults", "concurrency", "triggers")
-NOT_BUILT_GROUP_KEYS = ("on", "for_each", "max_parallel", "retry", "timeout", "outputs")
+NOT_BUILT_STEP_KEYS = ("rollout", "idempotent", "requires_approval")
+NOT_BUILT_WORKFLOW_KEYS = ("requires_approval", "concurrency", "triggers")
 
 
 def unsupported(workflow: Workflow) -> Iterator[Problem]:
@@ -46,9 +36,8 @@ def unsupported(workflow: Workflow) -> Iterator[Problem]:
     for name, parameter in workflow.parameters.items():
         if parameter.secret:
             yield _not_built(f"parameters.{name}.secret", "secret parameters")
-    for section, steps in sections(workflow):
-        for path, step in walk(steps, section):
-            yield from _unsupported_in(path, step)
+    for path, step in every_step(workflow):
+        yield from _unsupported_in(path, step)
 
 
 def _unsupported_in(path: str, step: StepBase) -> Iterator[Problem]:
@@ -59,19 +48,9 @@ def _unsupported_in(path: str, step: StepBase) -> Iterator[Problem]:
             f"steps of type {kind!r} can't be run by this version",
             f"use one of: {', '.join(sorted(RUNNABLE))}",
         )
-    keys = NOT_BUILT_STEP_KEYS + (NOT_BUILT_GROUP_KEYS if isinstance(step, Group) else ())
-    for key in keys:
+    for key in NOT_BUILT_STEP_KEYS:
         if _says(step, key):
-            what = f"{key!r} on a group" if key in NOT_BUILT_GROUP_KEYS else repr(key)
-            yield _not_built(f"{path}.{key}", what)
-    if isinstance(step, Parallel) and step.wait_for != "all":
-        yield _not_built(f"{path}.wait_for", f"'wait_for: {step.wait_for}'")
-    if step.on is not None and step.for_each is not None:
-        yield Problem(
-            f"{path}.for_each",
-            "'on' together with 'for_each' can't be run by this version",
-            "use one of them",
-        )
+            yield _not_built(f"{path}.{key}", repr(key))
 
 
 def _says(model: Workflow | StepBase, key: str) -> bool:

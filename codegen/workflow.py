@@ -1,41 +1,32 @@
-"""The whole document as frozen types: `Workflow` and the union of all steps."""
+"""The whole document as frozen types."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from codegen.fields import Duration, Expression, Identifier, Model, Name, Positive, Template
-from codegen.leaves import (
-    AiDiagnosis,
-    Approval,
-    CeleryTask,
-    Command,
-    Container,
-    Emit,
-    Fail,
-    FileTransfer,
-    Http,
-    Listen,
-    NetworkCapture,
-    NetworkCheck,
-    NetworkMonitor,
-    Notification,
-    ProtocolAnalysis,
-    Python,
-    Script,
-    Service,
-    Set,
-    Stop,
-    SubWorkflow,
-    Validation,
-    Wait,
+from codegen.defaults import Defaults, inherit
+from codegen.fields import Duration, Identifier, Model, Name, Positive, Template
+from codegen.groups import (
+    DEFAULT,
+    ELSE,
+    STEP_TYPES,
+    THEN,
+    Condition,
+    Group,
+    Parallel,
+    Sequential,
+    Step,
+    Switch,
+    branches,
+    case_branch,
+    case_of,
+    is_apart,
+    walk,
 )
 from codegen.parameters import Parameter
-from codegen.paths import part
-from codegen.step import OnError, Repeat, Retry, Risk, Rollout, RunIf, StepBase
+from codegen.step import OnError, Repeat, Retry, Risk, Rollout, RunIf
 
 EnginePreference = Literal["auto", "celery", "prefect"]
 WorkflowType = Literal[
@@ -52,79 +43,6 @@ WorkflowType = Literal[
     "network_troubleshooting",
     "custom",
 ]
-
-
-class Group(StepBase):
-    """A step made of steps."""
-
-
-class Sequential(Group):
-    """Steps one after the other."""
-
-    type: Literal["sequential"]
-    steps: tuple[Step, ...] = Field(min_length=1)
-
-
-class Parallel(Group):
-    """Steps side by side; `any` is a race whose losers are cancelled."""
-
-    type: Literal["parallel"]
-    steps: tuple[Step, ...] = Field(min_length=1)
-    wait_for: Literal["all", "any"] | Positive = "all"
-
-
-class Condition(Group):
-    """`then` where the expression is true, else `else`."""
-
-    type: Literal["condition"]
-    when: Expression
-    then: tuple[Step, ...] = Field(min_length=1)
-    else_: tuple[Step, ...] = Field(default=(), alias="else")
-
-
-class Switch(Group):
-    """The case whose key equals the value, else the default."""
-
-    type: Literal["switch"]
-    value: Expression
-    cases: dict[str, tuple[Step, ...]] = Field(min_length=1)
-    default: tuple[Step, ...] = ()
-
-
-Step = Annotated[
-    Set
-    | Fail
-    | Stop
-    | Emit
-    | Listen
-    | Command
-    | Script
-    | Http
-    | Python
-    | CeleryTask
-    | Container
-    | FileTransfer
-    | Service
-    | Validation
-    | Notification
-    | Wait
-    | Approval
-    | SubWorkflow
-    | NetworkCheck
-    | NetworkCapture
-    | NetworkMonitor
-    | ProtocolAnalysis
-    | AiDiagnosis
-    | Sequential
-    | Parallel
-    | Condition
-    | Switch,
-    Field(discriminator="type"),
-]
-
-STEP_TYPES: dict[str, type[StepBase]] = {
-    get_args(model.model_fields["type"].annotation)[0]: model for model in get_args(get_args(Step)[0])
-}
 
 
 class Concurrency(Model):
@@ -173,18 +91,6 @@ class Engine(Model):
     force: bool = False
 
 
-class Defaults(Model):
-    """Step keys that every step inherits unless it says otherwise."""
-
-    retry: Retry | None = None
-    timeout: Duration | None = None
-    on: Template | None = None
-    run_if: RunIf | None = None
-    continue_on_error: bool | None = None
-    max_parallel: Positive | None = None
-    idempotent: bool | None = None
-
-
 class Workflow(Model):
     """One operations workflow."""
 
@@ -207,32 +113,20 @@ class Workflow(Model):
     triggers: Triggers | None = None
     engine: Engine = Engine()
 
+    @model_validator(mode="after")
+    def _inherited(self) -> Self:
+        """What `defaults` say is said by the steps from here on."""
+        if self.defaults is None:
+            return self
+        lists = ("steps", "on_failure", "finally_")
+        said = {key: inherit(getattr(self, key), self.defaults) for key in lists if getattr(self, key)}
+        inherited = self.model_copy(update={**said, "defaults": None})
+        inherited.model_fields_set.discard("defaults")
+        return inherited
+
 
 # The one rebuild: it reaches every step. Rebuilding each class would make the import four times as slow.
 Workflow.model_rebuild(_types_namespace={"Step": Step, "OnError": OnError})
-
-
-def branches(step: StepBase) -> tuple[tuple[str, tuple[Step, ...]], ...]:
-    """The step lists of a group under the keys that hold them; empty for a leaf."""
-    match step:
-        case Sequential() | Parallel():
-            return (("steps", step.steps),)
-        case Condition():
-            return (("then", step.then), ("else", step.else_))
-        case Switch():
-            named = tuple((f"cases{part(key)}", steps) for key, steps in step.cases.items())
-            return (*named, ("default", step.default))
-        case _:
-            return ()
-
-
-def walk(steps: tuple[Step, ...], path: str = "steps") -> Iterator[tuple[str, Step]]:
-    """Every step below a list, parents first, with its path (`steps[2].then[0]`)."""
-    for index, step in enumerate(steps):
-        here = f"{path}[{index}]"
-        yield here, step
-        for key, inner in branches(step):
-            yield from walk(inner, f"{here}.{key}")
 
 
 def sections(workflow: Workflow) -> tuple[tuple[str, tuple[Step, ...]], ...]:
@@ -244,4 +138,28 @@ def sections(workflow: Workflow) -> tuple[tuple[str, tuple[Step, ...]], ...]:
     )
 
 
-__all__ = ["OnError", "Repeat", "Retry", "Rollout", "Step", "Workflow", "branches", "sections", "walk"]
+__all__ = [
+    "DEFAULT",
+    "ELSE",
+    "STEP_TYPES",
+    "THEN",
+    "Condition",
+    "Defaults",
+    "Group",
+    "OnError",
+    "Parallel",
+    "Repeat",
+    "Retry",
+    "Rollout",
+    "RunIf",
+    "Sequential",
+    "Step",
+    "Switch",
+    "Workflow",
+    "branches",
+    "case_branch",
+    "case_of",
+    "is_apart",
+    "sections",
+    "walk",
+]

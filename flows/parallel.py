@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from prefect import Task
@@ -26,34 +26,42 @@ from prefect.runtime import flow_run
 
 from codegen.result import Report
 from codegen.schedule import Node
-from codegen.step import RunIf
+from codegen.step import Join, Repeat, Retry, RunIf
+from codegen.workflow import DEFAULT, ELSE, THEN, case_branch
 from flows.endings import unsuccessful, why
 from flows.guard import guarded, terminable
+from flows.outline import Entry, works
 from flows.prefect_steps import Edges, performer
 from flows.session import Session, current, entered, opened
 from flows.telling import listener_for
+from steps.block import enough
+from steps.branching import as_it_equals, as_it_holds
 from steps.scope import Surroundings
-from steps.work import Work
+from steps.work import Work, inside
 from steps.workflow_run import Plan, WorkflowRun
+
+__all__ = ["Group", "Repeat", "Retry", "Run"]
 
 AnyTask = Task[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class Group:
     """A group of steps, to be named in `after`."""
 
     name: str
 
 
-After = Sequence["AnyTask | Block | str"]
+After = Sequence["AnyTask | Group | str"]
+_WHOLE = ("retry", "timeout", "outputs")
 
 
 @dataclass(slots=True)
 class _Position:
-    """Where the next step goes: below which group, in which branch, after which step."""
+    """Where the next step goes: into which list, in which branch, below which group, after which step."""
 
-    parent: str | None = None
+    entries: list[Entry]
+    group: str | None = None
     branch: str | None = None
     chained: bool = True
     last: str | None = None
@@ -63,102 +71,138 @@ class Run:
     """One run of a generated flow."""
 
     def __init__(
-        self, name: str, *, params: Mapping[str, Any] | None = None, targets: Sequence[str] = ()
+        self,
+        name: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        targets: Sequence[str] = (),
+        timeout: float | None = None,
     ) -> None:
         self._name = name
         self._params = dict(params or {})
         self._targets = tuple(targets)
-        self._works: list[Work] = []
-        self._handlers: dict[str, list[Work]] = {"on_failure": [], "always": []}
-        self._section = self._works
-        self._position = _Position()
+        self._timeout = timeout
+        self._sections: dict[str, list[Entry]] = {"steps": [], "on_failure": [], "always": []}
+        self._position = _Position(self._sections["steps"])
+        self._entries: dict[str, Entry] = {}
         self._edges = Edges()
+        self._default = ELSE
 
     def step(
         self,
         step: AnyTask,
         *,
         after: After | None = None,
+        join: Join = "all",
         run_if: RunIf = "succeeded",
+        enabled: bool = True,
         when: str | None = None,
         on: str | None = None,
         for_each: str | Sequence[Any] | None = None,
         max_parallel: int | None = None,
+        repeat: Repeat | None = None,
         continue_on_error: bool = False,
     ) -> None:
         """A task of the flow, once, or once per target (`on`) or item (`for_each`).
 
         `when` is an expression: where it is false the step is skipped. `run_if` says whether the step
-        runs after the success of those before it, after a failure, or either way.
+        runs after the success of those before it, after a failure, or either way; `join` of how many.
         """
         step.cache_policy = NO_CACHE  # a step is run for its effect: equal arguments must not skip it
-        node = self._node(step.name, after, run_if, continue_on_error)
-        self._section.append(
-            Work(
-                node=node,
-                when=when,
-                on=on,
-                for_each=for_each,
-                max_parallel=max_parallel,
-                perform=performer(step, node.id, self._edges),
-            )
+        node = self._node(
+            step.name, after, join=join, run_if=run_if, enabled=enabled, tolerated=continue_on_error
         )
+        work = Work(
+            node=node,
+            when=when,
+            on=on,
+            for_each=for_each,
+            max_parallel=max_parallel,
+            repeat=repeat,
+            perform=performer(step, node.id, self._edges),
+        )
+        self._enter(Entry(work))
 
     @contextmanager
-    def parallel(self, name: str, **options: Any) -> Iterator[Block]:
-        """The steps of the block start together."""
-        with self._group(name, chained=False, **options) as block:
-            yield block
+    def parallel(self, name: str, *, wait_for: Join = "all", **options: Any) -> Iterator[Group]:
+        """The steps of the block start together; `wait_for`: a race that ends when so many have succeeded."""
+        race = {} if wait_for == "all" else {"enough": enough(wait_for)}
+        with self._group(name, chained=False, whole=race, **options) as group:
+            yield group
 
     @contextmanager
-    def sequential(self, name: str, **options: Any) -> Iterator[Block]:
+    def sequential(self, name: str, **options: Any) -> Iterator[Group]:
         """The steps of the block run one after the other."""
-        with self._group(name, **options) as block:
-            yield block
+        with self._group(name, **options) as group:
+            yield group
 
     @contextmanager
-    def condition(self, name: str, when: str, **options: Any) -> Iterator[Block]:
+    def condition(self, name: str, when: str, **options: Any) -> Iterator[Group]:
         """A block with a `then` and perhaps an `otherwise`; the expression `when` chooses."""
-        with self._group(name, when=when, chooses=True, **options) as block:
-            yield block
+        with self._group(name, branch=as_it_holds(when), **options) as group:
+            yield group
+
+    @contextmanager
+    def switch(self, name: str, value: str, cases: Sequence[str], **options: Any) -> Iterator[Group]:
+        """A block with a `case` for each of the `cases` and perhaps an `otherwise`; `value` chooses."""
+        with self._group(name, branch=as_it_equals(value, cases), default=DEFAULT, **options) as group:
+            yield group
 
     @contextmanager
     def then(self) -> Iterator[None]:
         """The steps of a condition that holds."""
-        with self._at(_Position(self._position.parent, "then")):
+        with self._in_branch(THEN):
+            yield
+
+    @contextmanager
+    def case(self, key: str) -> Iterator[None]:
+        """The steps of a switch for one value."""
+        with self._in_branch(case_branch(key)):
             yield
 
     @contextmanager
     def otherwise(self) -> Iterator[None]:
-        """The steps of a condition that does not hold."""
-        with self._at(_Position(self._position.parent, "else")):
+        """The steps of a condition that does not hold, or of a switch without a case for its value."""
+        with self._in_branch(self._default):
+            yield
+
+    @contextmanager
+    def on_error(
+        self, step: AnyTask | Group | str, *, when: str | None = None, recover: bool = False
+    ) -> Iterator[None]:
+        """Steps that run when this one failed; they see `error`. `recover`: then it counts as succeeded."""
+        entry = self._entries[_name_of(step)]
+        entry.when, entry.recover = when, recover
+        with self._at(_Position(entry.on_error)):
+            yield
+
+    @contextmanager
+    def rollback(self, step: AnyTask | Group | str) -> Iterator[None]:
+        """Steps that undo this one, should the workflow fail after it."""
+        with self._at(_Position(self._entries[_name_of(step)].rollback)):
             yield
 
     @contextmanager
     def on_failure(self) -> Iterator[None]:
         """Steps that run after the workflow failed; they see `error`."""
-        with self._in_section("on_failure"):
+        with self._at(_Position(self._sections["on_failure"])):
             yield
 
     @contextmanager
     def always(self) -> Iterator[None]:
         """Steps that run at the end, whatever happened."""
-        with self._in_section("always"):
+        with self._at(_Position(self._sections["always"])):
             yield
 
     async def finish(self, outputs: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Run all steps. The flow returns what this gives: the outputs, or a Failed or Cancelled state."""
         session = current() or opened(str(flow_run.id))
-        plan = Plan(
-            steps=tuple(self._works),
-            on_failure=tuple(self._handlers["on_failure"]),
-            finally_=tuple(self._handlers["always"]),
-            outputs=outputs or {},
-        )
+        steps, on_failure, always = (works(entries, self._edges) for entries in self._sections.values())
+        plan = Plan(steps, on_failure, always, outputs=outputs or {}, timeout=self._timeout)
         report = await self._carried_out(plan, session)
         session.report = report
         # Prefect takes a state that a flow returns as the state it ended in, without a traceback in its logs.
-        leaves = [work.id for work in self._works if work.perform is not None]
+        leaves = [work.id for work in inside(steps) if work.perform is not None]
         ending = unsuccessful(report, why(report, leaves))
         return report.outputs if ending is None else ending  # type: ignore[return-value]
 
@@ -181,21 +225,22 @@ class Run:
                 async with guarded(session):
                     return await run.run()
 
-    def _node(self, name: str, after: After | None, run_if: RunIf, tolerated: bool, **more: Any) -> Node:
+    def _node(self, name: str, after: After | None, **options: Any) -> Node:
         position = self._position
         before = (position.last,) if position.chained and position.last else ()
         node = Node(
             id=name,
             after=before if after is None else tuple(map(_name_of, after)),
-            run_if=run_if,
-            parent=position.parent,
             branch=position.branch,
-            tolerated=tolerated,
-            **more,
+            **options,
         )
         position.last = name
-        self._edges.add(node)
+        self._edges.add(replace(node, parent=position.group))
         return node
+
+    def _enter(self, entry: Entry) -> None:
+        self._position.entries.append(entry)
+        self._entries[entry.work.id] = entry
 
     @contextmanager
     def _group(
@@ -203,23 +248,37 @@ class Run:
         name: str,
         *,
         after: After | None = None,
+        join: Join = "all",
         run_if: RunIf = "succeeded",
-        when: str | None = None,
+        enabled: bool = True,
         continue_on_error: bool = False,
         chained: bool = True,
-        chooses: bool = False,
-    ) -> Iterator[Block]:
-        node = self._node(name, after, run_if, continue_on_error, is_group=True)
-        self._section.append(Work(node=node, when=when, chooses=chooses))
-        with self._at(_Position(name, chained=chained)):
-            yield Block(name)
+        default: str = ELSE,
+        whole: Mapping[str, Any] = {},
+        **options: Any,
+    ) -> Iterator[Group]:
+        """`options`: what a step says of its executions, and a group of its steps as a whole."""
+        together = {key: options.pop(key) for key in _WHOLE if key in options}
+        node = self._node(
+            name,
+            after,
+            join=join,
+            run_if=run_if,
+            enabled=enabled,
+            tolerated=continue_on_error,
+            is_group=True,
+        )
+        entry = Entry(Work(node=node, **options), is_group=True, whole={**whole, **together})
+        self._enter(entry)
+        outer, self._default = self._default, default
+        with self._at(_Position(entry.children, name, chained=chained)):
+            yield Group(name)
+        self._default = outer
 
     @contextmanager
-    def _in_section(self, section: str) -> Iterator[None]:
-        outer, self._section = self._section, self._handlers[section]
-        with self._at(_Position()):
+    def _in_branch(self, branch: str) -> Iterator[None]:
+        with self._at(_Position(self._position.entries, self._position.group, branch)):
             yield
-        self._section = outer
 
     @contextmanager
     def _at(self, position: _Position) -> Iterator[None]:
@@ -230,5 +289,5 @@ class Run:
             self._position = outer
 
 
-def _name_of(step: AnyTask | Block | str) -> str:
+def _name_of(step: AnyTask | Group | str) -> str:
     return step if isinstance(step, str) else step.name

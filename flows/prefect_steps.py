@@ -21,6 +21,7 @@ from steps.work import Perform
 
 # The graph of a fan-in of thousands is unreadable, and every edge costs a visit per task run.
 MOST_EDGES = 100
+Place = tuple[int, ...]
 
 
 class End:
@@ -36,34 +37,44 @@ class End:
 class Edges:
     """Which task runs a step comes after, for the graph in Prefect's UI.
 
-    A group stands for the task runs of its last steps, a step that did not run for those before it.
+    A group stands for the task runs of its last steps, a step that did not run for those before it. Steps
+    that are a part of the executions of another one come after those of the same execution only.
     """
 
     def __init__(self) -> None:
         self._nodes: dict[str, Node] = {}
         self._children: dict[str, list[str]] = {}
-        self._ended: dict[str, list[End]] = {}
-        self._known: dict[str, list[End]] = {}
+        self._around: dict[str, int] = {}
+        self._ended: dict[str, list[tuple[Place, End]]] = {}
+        self._known: dict[tuple[str, Place], list[End]] = {}
 
     def add(self, node: Node) -> None:
-        """A step of the flow."""
+        """A step of the flow, with the group that it stands in."""
         self._nodes[node.id] = node
         if node.parent is not None:
             self._children.setdefault(node.parent, []).append(node.id)
 
-    def ran(self, step: str, state: State[Any]) -> None:
+    def place(self, step: str, around: int) -> None:
+        """Of how many executions of other steps it is a part."""
+        self._around[step] = around
+
+    def ran(self, step: str, scope: Scope, state: State[Any]) -> None:
         """A task run of the step ended in this state."""
         end = End()
         link_state_to_task_run_result(state, end)
-        self._ended.setdefault(step, []).append(end)
+        self._ended.setdefault(step, []).append((self._place(step, scope), end))
 
-    def before(self, step: str) -> list[End]:
-        """The ends of the task runs that this step comes after."""
-        if step not in self._known:
-            self._known[step] = list(islice(self._ends(step), MOST_EDGES))
-        return self._known[step]
+    def before(self, step: str, scope: Scope) -> list[End]:
+        """The ends of the task runs that this execution of a step comes after."""
+        place = self._place(step, scope)
+        if (step, place) not in self._known:
+            self._known[step, place] = list(islice(self._ends(step, place), MOST_EDGES))
+        return self._known[step, place]
 
-    def _ends(self, step: str) -> Iterator[End]:
+    def _place(self, step: str, scope: Scope) -> Place:
+        return tuple(spot.index for spot in scope.spots[: self._around.get(step, 0)])
+
+    def _ends(self, step: str, place: Place) -> Iterator[End]:
         """Walks back without recursion: a thousand skipped steps in a row are no reason to fail."""
         seen: set[str] = set()
         todo = [*reversed(self._previous(step))]
@@ -73,7 +84,7 @@ class Edges:
                 continue
             seen.add(id)
             if id in self._ended:
-                yield from self._ended[id]
+                yield from (end for there, end in self._ended[id] if _agree(place, there))
             else:
                 todo += reversed(self._last_in(id) or self._previous(id))
 
@@ -90,13 +101,19 @@ class Edges:
         return [child for child in children if child not in inner]
 
 
+def _agree(one: Place, other: Place) -> bool:
+    """Whether two places are parts of the same execution, as far as both are parts of one."""
+    return all(a == b for a, b in zip(one, other, strict=False))
+
+
 def performer(step: Task[..., Any], id: str, edges: Edges) -> Perform:
     """How the driver runs a step: as a task run, whose retries are Prefect's."""
     task = _ending_well(step)
 
     async def perform(scope: Scope) -> Outcome:
-        state: State[Any] = await task(scope, return_state=True, wait_for=edges.before(id))
-        edges.ran(id, state)
+        scope.tried = scope.attempts
+        state: State[Any] = await task(scope, return_state=True, wait_for=edges.before(id, scope))
+        edges.ran(id, scope, state)
         if state.is_cancelled():
             raise asyncio.CancelledError
         outcome = await state.aresult(raise_on_failure=False)
@@ -132,10 +149,9 @@ def _in_states(step: Task[..., Any]) -> Callable[..., Awaitable[Any]]:
         except asyncio.CancelledError:
             return Cancelled(message="The step was cancelled")
         except StepFailed as failure:
-            if scope.attempts <= step.retries:
-                scope.tell(
-                    "retrying", text=f"{failure.message}; try {scope.attempts + 1} of {step.retries + 1}"
-                )
+            tries = scope.attempts - scope.tried
+            if tries <= step.retries:
+                scope.tell("retrying", text=f"{failure.message}; try {tries + 1} of {step.retries + 1}")
             return Failed(message=failure.message, data=failure)
 
     return run

@@ -4,6 +4,7 @@ from steps.call import python
 from steps.command import command
 from steps.ending import fail, stop
 from steps.errors import StepFailed
+from steps.judging import judged
 from steps.notification import notification
 from steps.scope import Outcome, Scope
 from steps.script import script
@@ -19,6 +20,7 @@ __all__ = [
     "command",
     "fail",
     "http",
+    "judged",
     "notification",
     "python",
     "script",

@@ -38,7 +38,7 @@ def why_blocked(work: Work, steps: Mapping[str, StepRecord]) -> StepError:
 def _failed_itself(work: Work, record: StepRecord) -> bool:
     if record.status not in ("failed", "lost") or record.error is None:
         return False
-    return work.perform is not None or record.error.step == work.id
+    return not work.is_frame or record.error.step == work.id
 
 
 def _ended_how(record: StepRecord) -> str:

@@ -1,11 +1,13 @@
 """The errors of the steps.
 
 StepFailed            the step did what it could and failed; `result` holds what it had
-└── StepTimedOut      it took longer than its timeout and was killed
+├── StepTimedOut      it took longer than its timeout and was killed
+└── InnerFailed       a step inside it failed
 """
 
 from typing import Any
 
+from codegen.result import StepError
 from steps.sound_text import sound_text
 
 
@@ -23,3 +25,14 @@ class StepFailed(Exception):
 
 class StepTimedOut(StepFailed):
     """A step took longer than its timeout."""
+
+
+class InnerFailed(StepFailed):
+    """A step inside this one failed: its error is the cause."""
+
+    def __init__(self, cause: StepError) -> None:
+        self.cause = cause
+        super().__init__(cause.message)
+
+    def __reduce__(self) -> tuple[type["InnerFailed"], tuple[StepError]]:  # type: ignore[override]
+        return type(self), (self.cause,)

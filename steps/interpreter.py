@@ -1,24 +1,24 @@
 """Runs a workflow document without Prefect: what a Celery worker does."""
 
-import asyncio
-import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from codegen.leaves import Leaf, own_fields
 from codegen.parameters import check_values
 from codegen.schedule import Node, nodes_of
-from codegen.step import Retry
-from codegen.workflow import Condition, Step, Workflow, walk
-from steps.errors import StepFailed
+from codegen.workflow import Condition, OnError, Parallel, Step, Switch, Workflow, branches, is_apart
+from steps.block import Block, enough
+from steps.branching import as_it_equals, as_it_holds
 from steps.events import Listener, ignore
 from steps.executor import Executor
+from steps.judging import judged
 from steps.kinds import EXECUTORS
 from steps.scope import Outcome, Scope, Surroundings
-from steps.work import Perform, Work
+from steps.tries import with_retries
+from steps.work import Branch, Handlers, Perform, Work
 from steps.workflow_run import Plan, WorkflowRun
 
-JITTER = 0.5
 Executors = Mapping[str, Executor[...]]
 
 
@@ -50,28 +50,76 @@ def interpret(
 def plan(workflow: Workflow, executors: Executors = EXECUTORS) -> Plan:
     """What there is to do for a document."""
     return Plan(
-        steps=tuple(_works(workflow.steps, executors)),
-        on_failure=tuple(_works(workflow.on_failure, executors)),
-        finally_=tuple(_works(workflow.finally_, executors)),
+        steps=_works(workflow.steps, executors),
+        on_failure=_works(workflow.on_failure, executors),
+        finally_=_works(workflow.finally_, executors),
         outputs=workflow.outputs,
+        timeout=workflow.timeout,
     )
 
 
-def _works(steps: tuple[Step, ...], executors: Executors) -> Iterator[Work]:
-    by_id = {step.id: step for _, step in walk(steps)}
-    return (_work(by_id[node.id], node, executors) for node in nodes_of(steps))
+def _works(steps: tuple[Step, ...], executors: Executors) -> tuple[Work, ...]:
+    nodes = {node.id: node for node in nodes_of(steps)}
+    return tuple(_listed(steps, nodes, executors, None))
 
 
-def _work(step: Step, node: Node, executors: Executors) -> Work:
+def _listed(
+    steps: Iterable[Step], nodes: Mapping[str, Node], executors: Executors, around: str | None
+) -> Iterator[Work]:
+    """Works of one list; `around` is the group that runs it by itself, and so no parent of its steps."""
+    for step in steps:
+        node = nodes[step.id]
+        if node.parent == around:
+            node = replace(node, parent=None)
+        if isinstance(step, Leaf):
+            yield _work(step, node, executors, perform=_performer(step, executors[step.type]))
+        elif is_apart(step):
+            inner = (one for _, branch in branches(step) for one in branch)
+            works = tuple(_listed(inner, nodes, executors, step.id))
+            yield _work(step, node, executors, inner=_block(step, works))
+        else:
+            yield _work(step, node, executors, branch=_branch(step))
+            for _, inner_steps in branches(step):
+                yield from _listed(inner_steps, nodes, executors, around)
+
+
+def _work(step: Step, node: Node, executors: Executors, **how: Any) -> Work:
     return Work(
         node=node,
-        when=step.when,
+        when=None if isinstance(step, Condition) else step.when,
         on=step.on,
         for_each=step.for_each,
         max_parallel=step.max_parallel,
-        perform=_performer(step, executors[step.type]) if isinstance(step, Leaf) else None,
-        chooses=isinstance(step, Condition),
+        repeat=step.repeat,
+        on_error=_handlers(step.on_error, executors) if step.on_error else None,
+        rollback=Block(_works(step.rollback, executors)) if step.rollback else None,
+        **how,
     )
+
+
+def _handlers(on_error: OnError, executors: Executors) -> Handlers:
+    return Handlers(Block(_works(on_error.steps, executors)), on_error.when, on_error.recover)
+
+
+def _block(step: Step, works: tuple[Work, ...]) -> Block:
+    return Block(
+        works,
+        branch=_branch(step),
+        enough=enough(step.wait_for) if isinstance(step, Parallel) else None,
+        retry=step.retry,
+        timeout=step.timeout,
+        outputs=step.outputs,
+    )
+
+
+def _branch(step: Step) -> Branch | None:
+    match step:
+        case Condition():
+            return as_it_holds(step.when)
+        case Switch():
+            return as_it_equals(step.value, step.cases)
+        case _:
+            return None
 
 
 def _performer(step: Leaf, execute: Executor[...]) -> Perform:
@@ -80,34 +128,12 @@ def _performer(step: Leaf, execute: Executor[...]) -> Perform:
         fields["timeout"] = step.timeout
 
     async def once(scope: Scope) -> Outcome:
-        return scope.outputs(await execute(scope, **fields), step.outputs)
+        attempt = execute(scope, **fields)
+        if step.failed_when is not None or step.succeeded_when is not None:
+            attempt = judged(scope, attempt, failed_when=step.failed_when, succeeded_when=step.succeeded_when)
+        return scope.outputs(await attempt, step.outputs)
 
     async def perform(scope: Scope) -> Outcome:
         return await with_retries(once, step.retry, scope)
 
     return perform
-
-
-async def with_retries(once: Perform, retry: Retry | None, scope: Scope) -> Outcome:
-    """Try until it succeeds or the tries are used up; waits between tries as the policy says."""
-    attempt = 1
-    while True:
-        try:
-            return await once(scope)
-        except StepFailed as failure:
-            if retry is None or attempt >= retry.attempts:
-                raise
-            attempt += 1
-            delay = wait_before(attempt, retry)
-            again = f"try {attempt} of {retry.attempts} in {delay:.3g}s"
-            scope.tell("retrying", text=f"{failure.message}; {again}")
-        await asyncio.sleep(delay)
-
-
-def wait_before(attempt: int, retry: Retry) -> float:
-    """Seconds before a try; `jitter` makes them up to half as long or as short again, within `max_delay`."""
-    delay = retry.delay_before(attempt)
-    if not retry.jitter:
-        return delay
-    scattered = delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
-    return scattered if retry.max_delay is None else min(scattered, retry.max_delay)

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from codegen.result import StepError, StepRecord, StepStatus
 from steps.errors import StepFailed
 from steps.events import now
-from steps.scope import Outcome, Scope
+from steps.scope import Outcome, Scope, Spot
 
 
 def ended(
@@ -15,12 +14,9 @@ def ended(
     status: StepStatus,
     begun: datetime,
     outcome: Outcome | None = None,
-    message: str | None = None,
+    error: StepError | None = None,
 ) -> StepRecord:
     """The record of one execution."""
-    error = None
-    if message is not None:
-        error = StepError(message=message, step=scope.step, target=scope.target, index=scope.index)
     return StepRecord(
         status=status,
         attempts=scope.attempts,
@@ -34,7 +30,7 @@ def ended(
     )
 
 
-def gathered(items: Sequence[StepRecord], begun: datetime) -> StepRecord:
+def gathered(items: Sequence[StepRecord], begun: datetime | None) -> StepRecord:
     """The record of a step that ran once per target or item: failed if any failed, tries added up."""
     status = _together({item.status for item in items})
     return StepRecord(
@@ -53,14 +49,50 @@ def refused(failure: StepFailed, step: str, begun: datetime) -> StepRecord:
     return StepRecord(status="failed", error=error, started_at=begun, ended_at=now())
 
 
-def cancelled(step: str, target: str | None = None, item: Any = None, index: int | None = None) -> StepRecord:
+def cancelled(scope: Scope) -> StepRecord:
     """The record of an execution that was cancelled before it began."""
-    error = StepError(message="cancelled", step=step, target=target, index=index)
-    return StepRecord(status="cancelled", error=error, target=target, item=item)
+    return StepRecord(
+        status="cancelled", error=error_of(scope, "cancelled"), target=scope.target, item=scope.item
+    )
+
+
+def error_of(scope: Scope, message: str) -> StepError:
+    """An error that happened in this execution."""
+    return StepError(message=message, step=scope.step, target=scope.target, index=scope.index)
+
+
+def left(step: str, status: StepStatus, around: str) -> StepRecord:
+    """The record of a step inside one that ended so without having run it."""
+    if status in ("skipped", "cancelled"):
+        return StepRecord(status=status)
+    how = "failed" if status == "failed" else f"was {status}"
+    return StepRecord(status="blocked", error=StepError(message=f"blocked because {around} {how}", step=step))
+
+
+def side_by_side(records: Sequence[StepRecord], spots: Sequence[Spot]) -> StepRecord:
+    """The record of a step that ran inside each execution of another one."""
+    items = [
+        record.model_copy(update={"target": spot.target, "item": spot.item})
+        for record, spot in zip(records, spots, strict=True)
+    ]
+    begun = [record.started_at for record in records if record.started_at]
+    over = [record.ended_at for record in records if record.ended_at]
+    return gathered(items, min(begun, default=None)).model_copy(update={"ended_at": max(over, default=None)})
+
+
+def placed(around: StepRecord, spots: Sequence[Spot], record: StepRecord) -> StepRecord:
+    """A step's record with that of one execution put in its place."""
+    if not spots:
+        return record
+    spot = spots[0]
+    items = list(around.items) or [StepRecord(status="skipped")] * spot.count
+    inner = placed(items[spot.index], spots[1:], record)
+    items[spot.index] = inner.model_copy(update={"target": spot.target, "item": spot.item})
+    return gathered(items, around.started_at or record.started_at)
 
 
 def _together(statuses: set[StepStatus]) -> StepStatus:
-    for worst in ("failed", "lost", "cancelled"):
+    for worst in ("failed", "lost", "blocked", "cancelled"):
         if worst in statuses:
             return worst
     return "skipped" if statuses <= {"skipped"} else "succeeded"

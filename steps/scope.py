@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codegen.expressions import ExpressionError, parse_expression, render_nested
 from codegen.result import StepError, StepRecord
@@ -12,6 +12,9 @@ from steps.data import json_data
 from steps.errors import StepFailed
 from steps.events import Event, Listener, Stream, ignore
 from steps.sound_text import sound_text
+
+if TYPE_CHECKING:
+    from steps.work import Inner
 
 
 # Prefect remembers what a task returned; without weak references it could take a later object for it.
@@ -25,6 +28,24 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """Which execution this is of all those of a step that fans out."""
+
+    index: int
+    count: int
+    target: str | None = None
+    item: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """How to undo what an execution did."""
+
+    steps: Inner
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What is the same for all steps of one run."""
 
@@ -34,39 +55,55 @@ class Surroundings:
     targets: tuple[str, ...] = ()
     steps: dict[str, StepRecord] = field(default_factory=dict)
     listener: Listener = ignore
+    undos: dict[str, Undo] = field(default_factory=dict)
+    """What to undo should the run fail, in the order in which it was done."""
 
 
 class Scope:
     """The names that one execution of one step sees, and its way to tell what it does.
 
-    `target`, `item` and `index` belong to the execution; `attempts` counts its tries so far.
+    `target`, `item` and `index` belong to the execution, or to that of a group around it; `attempts` counts
+    its tries so far, `tried` those of earlier rounds; `inner` takes the records of the steps inside it.
     """
 
     # A plain class on purpose: Prefect walks through every dataclass and model among a task's arguments.
-    __slots__ = ("attempts", "error", "index", "item", "step", "surroundings", "target")
+    __slots__ = ("attempts", "error", "inner", "spots", "step", "surroundings", "tried")
 
     def __init__(
         self,
         surroundings: Surroundings,
         step: str,
         *,
-        target: str | None = None,
-        item: Any = None,
-        index: int | None = None,
+        spots: tuple[Spot, ...] = (),
         error: StepError | None = None,
     ) -> None:
         self.surroundings = surroundings
         self.step = step
-        self.target = target
-        self.item = item
-        self.index = index
+        self.spots = spots
         self.error = error
         self.attempts = 0
+        self.tried = 0
+        self.inner: dict[str, StepRecord] = {}
+
+    @property
+    def index(self) -> int | None:
+        """Which execution of a fan-out this is."""
+        return self.spots[-1].index if self.spots else None
+
+    @property
+    def item(self) -> Any:
+        """The item of this execution."""
+        return self.spots[-1].item if self.spots else None
+
+    @property
+    def target(self) -> str | None:
+        """The target of this execution, where one was named."""
+        return self.spots[-1].target if self.spots else None
 
     @property
     def key(self) -> str:
         """An idempotency key: the same for every try of the same step of the same run."""
-        place = "" if self.index is None else f".{self.index}"
+        place = "".join(f".{spot.index}" for spot in self.spots)
         return f"{self.surroundings.run_id}.{self.step}{place}"
 
     def names(self, **more: Any) -> dict[str, Any]:
@@ -81,7 +118,7 @@ class Scope:
             "error": self.error,
             "target": self.target or "localhost",
         }
-        if self.index is not None:
+        if self.spots:
             names |= {"item": self.item, "index": self.index}
         return names | more
 

@@ -1,19 +1,46 @@
 """What there is to do for one step, wherever it was written down: in a document or in a generated flow."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from codegen.errors import ParameterError
+from codegen.result import StepError, StepRecord
 from codegen.schedule import Node
+from codegen.step import Repeat
 from codegen.targets import check_targets
 from steps.data import json_data
 from steps.errors import StepFailed
 from steps.scope import Outcome, Scope
 
 Perform = Callable[[Scope], Awaitable[Outcome]]
+Branch = Callable[[Scope], str]
 LONGEST_FAN_OUT = 10_000
+NOT_NEEDED = StepRecord(status="skipped")
+"""The record of a handler that there was no need for."""
+
+
+class Inner(Protocol):
+    """Steps that are run as one, inside an execution of another step."""
+
+    @property
+    def works(self) -> tuple[Work, ...]:
+        """The steps, parents before their children."""
+
+    async def __call__(self, scope: Scope, error: StepError | None = None) -> Outcome:
+        """Run them; StepFailed when they fail. Their records are in `scope.inner` afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What is done about a step's failure; `recover`: done well, the step counts as succeeded."""
+
+    steps: Inner
+    when: str | None = None
+    recover: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +48,8 @@ class Work:
     """One step: its place in the order, and how to do it.
 
     `on` and `for_each` say over what it fans out; `perform` does one execution, all tries included.
-    A group has no `perform`; one that `chooses` opens its branch `then` or `else`, as `when` says.
+    A group has none. Either it is a mere frame around steps of the same list, of whose branches it opens the
+    one that `branch` names; or it runs its steps by itself, as `inner`.
     """
 
     node: Node
@@ -30,7 +58,11 @@ class Work:
     for_each: str | Sequence[Any] | None = None
     max_parallel: int | None = None
     perform: Perform | None = None
-    chooses: bool = False
+    inner: Inner | None = None
+    branch: Branch | None = None
+    repeat: Repeat | None = None
+    on_error: Handlers | None = None
+    rollback: Inner | None = None
 
     @property
     def id(self) -> str:
@@ -42,11 +74,51 @@ class Work:
         """Whether it runs once per target or item."""
         return self.on is not None or self.for_each is not None
 
+    @property
+    def is_frame(self) -> bool:
+        """Whether it is a group whose steps belong to the list around it."""
+        return self.perform is None and self.inner is None
+
+    def handlers(self) -> tuple[Work, ...]:
+        """The steps that run only because of what this one did."""
+        return (
+            *(self.on_error.steps.works if self.on_error else ()),
+            *(self.rollback.works if self.rollback else ()),
+        )
+
     def executions(self, scope: Scope) -> list[tuple[str | None, Any]]:
-        """The (target, item) pairs of a step that fans out."""
-        if self.on is not None:
-            return [(target, None) for target in _targets(self.on, scope)]
-        return [(None, item) for item in _items(self.for_each, scope)]
+        """The (target, item) pairs of a step that fans out; with both, each target takes every item."""
+        targets: list[str | None] = [None] if self.on is None else [*_targets(self.on, scope)]
+        items = [scope.item] if self.for_each is None else _items(self.for_each, scope)
+        if len(targets) * len(items) > LONGEST_FAN_OUT:
+            raise StepFailed(f"more than {LONGEST_FAN_OUT:,} executions; split them over several steps")
+        return [(target, item) for target in targets for item in items]
+
+
+def below(works: Iterable[Work]) -> Iterator[Work]:
+    """All works, those inside them, and those that deal with what they did."""
+    for work in works:
+        yield work
+        yield from below(work.inner.works if work.inner else ())
+        yield from below(work.handlers())
+
+
+def inside(works: Iterable[Work]) -> Iterator[Work]:
+    """All works and those inside them, without those that deal with what they did."""
+    for work in works:
+        yield work
+        yield from inside(work.inner.works if work.inner else ())
+
+
+def blank(works: Iterable[Work]) -> dict[str, StepRecord]:
+    """The records of all steps below a list before anything has run."""
+    records: dict[str, StepRecord] = {}
+    for work in works:
+        records[work.id] = StepRecord()
+        if work.inner is not None:
+            records |= blank(work.inner.works)
+        records |= {handler.id: NOT_NEEDED for handler in below(work.handlers())}
+    return records
 
 
 def _targets(on: str, scope: Scope) -> list[str]:
@@ -61,11 +133,11 @@ def _targets(on: str, scope: Scope) -> list[str]:
         raise StepFailed(f"on: {error.problems[0].message} ({error.problems[0].cure})") from error
 
 
-def _items(for_each: str | Sequence[Any] | None, scope: Scope) -> list[Any]:
+def _items(for_each: str | Sequence[Any], scope: Scope) -> list[Any]:
     if isinstance(for_each, str):
         items = _listed(for_each, scope.evaluate(for_each))
     else:
-        items = [scope.render(item) for item in for_each or ()]
+        items = [scope.render(item) for item in for_each]
     if len(items) > LONGEST_FAN_OUT:
         raise StepFailed(f"for_each: more than {LONGEST_FAN_OUT:,} items; split the list over several steps")
     return [json_data(item, f"for_each: item {index}") for index, item in enumerate(items)]

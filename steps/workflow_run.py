@@ -2,35 +2,43 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from codegen.result import Report, StepError, StepRecord
-from codegen.schedule import Outcome as Verdict
+from codegen.durations import format_duration
+from codegen.result import Report, StepError
+from codegen.schedule import Ending
 from steps.causes import first_failure
 from steps.data import json_data
 from steps.driver import Driver
 from steps.errors import StepFailed
 from steps.events import Event, now
+from steps.frame import Frame
 from steps.kept_log import KeptLog
+from steps.records import error_of, placed
 from steps.scope import Scope, Surroundings
-from steps.work import Work
+from steps.work import NOT_NEEDED, Work, below, blank
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The works of the three lists of a document, parents before their children, and the run's outputs."""
+    """The works of the three lists of a document, parents before their children, and the run's outputs.
+
+    `timeout` is for the main steps: what is done about their end has no limit.
+    """
 
     steps: tuple[Work, ...]
     on_failure: tuple[Work, ...] = ()
     finally_: tuple[Work, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
 
 
 class WorkflowRun:
-    """Runs the main steps, then what the document says of failure and of the end, and reports.
+    """Runs the main steps, undoes them where they failed, does what the document says of that, and reports.
 
     `cancel` may be called at any time, also by a listener or from another thread: running steps are
     ended, no main step starts any more, and the always-steps still run. They also run when the task
@@ -45,8 +53,9 @@ class WorkflowRun:
         self._driver: Driver | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.cancelled = False
-        for work in (*plan.steps, *plan.on_failure, *plan.finally_):
-            self._around.steps[work.id] = StepRecord()
+        self._timed_out: StepError | None = None
+        self._not_undone: list[StepError] = []
+        self._around.steps.update(blank((*plan.steps, *plan.on_failure, *plan.finally_)))
 
     async def run(self) -> Report:
         """Run to the end."""
@@ -69,6 +78,7 @@ class WorkflowRun:
             verdict, error = await self._main()
         except asyncio.CancelledError:
             self.cancelled = True
+            await self._undo(None)
             await self._drive(self._plan.finally_, always=True)
             raise
         last = await self._drive(self._plan.finally_, error, always=True)
@@ -83,21 +93,52 @@ class WorkflowRun:
             cancelled=cancelled,
             outputs=outputs,
             error=error,
+            not_undone=tuple(self._not_undone),
             steps=self._around.steps,
             logs=self._log.lines,
             start_time=start,
             end_time=now(),
         )
 
-    async def _main(self) -> tuple[Verdict, StepError | None]:
-        """The main steps, and the handlers where they failed."""
-        verdict = await self._drive(self._plan.steps)
-        error = self._cause(self._plan.steps) if verdict == "failed" else None
+    async def _main(self) -> tuple[Ending, StepError | None]:
+        """The main steps, and where they failed their undoing and the handlers."""
+        verdict = await self._in_time(self._drive(self._plan.steps))
+        error = self._cause(self._plan.steps) if verdict == "failed" else self._timed_out
+        if error or self.cancelled or verdict == "cancelled":
+            await self._undo(error)
         if error and not self.cancelled:
             await self._drive(self._plan.on_failure, error)
         else:
             self._leave_out(self._plan.on_failure)
-        return verdict, error
+        return ("failed" if error else verdict), error
+
+    async def _in_time(self, main: Coroutine[Any, Any, Ending]) -> Ending:
+        if self._plan.timeout is None:
+            return await main
+        timer = asyncio.get_running_loop().call_later(
+            self._plan.timeout, self._time_is_up, self._plan.timeout
+        )
+        try:
+            return await main
+        finally:
+            timer.cancel()
+
+    def _time_is_up(self, timeout: float) -> None:
+        if not self.cancelled:
+            message = f"the workflow took longer than its timeout of {format_duration(timeout)}"
+            self._timed_out = StepError(message=message, step=self._around.name)
+            self._cancel_driver()
+
+    async def _undo(self, error: StepError | None) -> None:
+        """Newest first, all of them: one that fails is named and holds up no other."""
+        for undo in reversed(list(self._around.undos.values())):
+            scope = Scope(undo.scope.surroundings, undo.scope.step, spots=undo.scope.spots, error=error)
+            try:
+                await undo.steps(scope)
+            except StepFailed as failure:
+                self._not_undone.append(error_of(scope, failure.message))
+            for id, record in scope.inner.items():
+                self._around.steps[id] = placed(self._around.steps[id], scope.spots, record)
 
     def _cancel_driver(self) -> None:
         if self._driver:
@@ -105,16 +146,15 @@ class WorkflowRun:
 
     async def _drive(
         self, works: Iterable[Work], error: StepError | None = None, *, always: bool = False
-    ) -> Verdict:
-        driver = Driver(works, self._around, error)
+    ) -> Ending:
+        driver = Driver(works, Frame(self._around, error=error))
         self._driver = None if always else driver
         if self.cancelled and not always:
             driver.cancel()
         return await driver.run()
 
     def _leave_out(self, works: Iterable[Work]) -> None:
-        for work in works:
-            self._around.steps[work.id] = StepRecord(status="skipped")
+        self._around.steps.update({work.id: NOT_NEEDED for work in below(works)})
 
     def _cause(self, works: Iterable[Work]) -> StepError:
         cause = first_failure(works, self._around.steps)

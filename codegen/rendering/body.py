@@ -1,20 +1,44 @@
 """The body of a flow: the calls that say which step comes when."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from codegen.fields import Model
 from codegen.leaves import Leaf
 from codegen.naming import Names
 from codegen.rendering.context import Argument, Block, Call, Helper
-from codegen.rendering.tasks import INDENT, described
+from codegen.rendering.tasks import INDENT, described, whole
 from codegen.source import docstring, literal
 from codegen.step import StepBase
-from codegen.workflow import Condition, Parallel, Step, Workflow, branches
+from codegen.workflow import (
+    DEFAULT,
+    ELSE,
+    THEN,
+    Condition,
+    Parallel,
+    Step,
+    Switch,
+    Workflow,
+    branches,
+    case_of,
+)
 
 # CPython compiles at most 20 nested blocks; what lies deeper moves to a function of its own.
 MOST_NESTED = 15
 _HANDLERS: Mapping[str, str] = {"on_failure": "run.on_failure", "finally_": "run.always"}
-_BRANCHES: Mapping[str, str] = {"then": "run.then", "else": "run.otherwise"}
+_STEP_OPTIONS = (
+    "join",
+    "on",
+    "for_each",
+    "max_parallel",
+    "when",
+    "run_if",
+    "enabled",
+    "repeat",
+    "continue_on_error",
+)
+_GROUP_OPTIONS = (*_STEP_OPTIONS, "retry", "timeout", "outputs")
 Statement = Block | Call
 
 
@@ -53,7 +77,11 @@ class _Layout:
         """Note what the steps of a list depend on beyond what their place says."""
         before: tuple[str, ...] = ()
         for step in steps:
-            within = depth if isinstance(step, Leaf) else depth + (2 if isinstance(step, Condition) else 1)
+            within = (
+                depth
+                if isinstance(step, Leaf)
+                else depth + (2 if isinstance(step, Condition | Switch) else 1)
+            )
             inner_depth, inner_home = within, home
             if within > MOST_NESTED:
                 self.deep.add(step.id)
@@ -65,6 +93,8 @@ class _Layout:
                 self.groups[step.id] = inner_home
             for _, inner in branches(step):
                 self.look_at(inner, inner_depth, inner_home, chained=not isinstance(step, Parallel))
+            for inner in _handlers(step):
+                self.look_at(inner, depth + 1, home)
             before = (step.id,) if chained else ()
 
 
@@ -79,14 +109,27 @@ class _Writer:
 
     def steps(self, steps: Iterable[Step], indent: int, home: str = "") -> tuple[Statement, ...]:
         """The statements of a list of steps. `home` is the deep group whose function they belong to."""
-        return tuple(
-            self._step(step, indent, home) if isinstance(step, Leaf) else self._group(step, indent, home)
-            for step in steps
-        )
+        statements: list[Statement] = []
+        for step in steps:
+            write = self._step if isinstance(step, Leaf) else self._group
+            statements.append(write(step, indent, home))
+            statements += self._about(step, indent, home)
+        return tuple(statements)
 
     def _step(self, step: Step, indent: int, home: str) -> Call:
         function = Argument(self._names.steps[step.id])
         return Call("run.step", (function, *self._options(step, indent + INDENT, home)))
+
+    def _about(self, step: Step, indent: int, home: str) -> Iterator[Block]:
+        """What is done about what the step did."""
+        handlers, within = step.on_error, indent + INDENT
+        this = Argument(self._named(step.id, home))
+        if handlers is not None:
+            options = [Argument(literal(handlers.when, within), "when")] if handlers.when else []
+            options += [Argument("True", "recover")] if handlers.recover else []
+            yield _block(Call("run.on_error", (this, *options)), self.steps(handlers.steps, within, home))
+        if step.rollback:
+            yield _block(Call("run.rollback", (this,)), self.steps(step.rollback, within, home))
 
     def _group(self, step: Step, indent: int, home: str) -> Statement:
         if step.id not in self._layout.deep:
@@ -103,10 +146,10 @@ class _Writer:
         self._written[step.id] = home
         call = Call(f"run.{step.type}", (Argument(literal(step.id)), *options), variable)
         within = indent + INDENT
-        if not isinstance(step, Condition):
+        if not isinstance(step, Condition | Switch):
             return _block(call, *(self.steps(inner, within, home) for _, inner in branches(step)))
         parts = (
-            _block(Call(_BRANCHES[key]), self.steps(inner, within + INDENT, home))
+            _block(_branch(key), self.steps(inner, within + INDENT, home))
             for key, inner in branches(step)
             if inner
         )
@@ -115,18 +158,47 @@ class _Writer:
     def _options(self, step: Step, column: int, home: str) -> tuple[Argument, ...]:
         """What differs from the defaults."""
         options: dict[str, str] = {}
+        if isinstance(step, Switch):
+            options["value"] = literal(step.value, column + 6)
+            options["cases"] = literal(list(step.cases), column + 6)
         if step.id in self._layout.after:
             options["after"] = f"[{', '.join(self._named(id, home) for id in self._layout.after[step.id])}]"
-        for key in ("on", "for_each", "max_parallel", "when", "run_if", "continue_on_error"):
+        if isinstance(step, Parallel) and step.wait_for != "all":
+            options["wait_for"] = literal(step.wait_for)
+        for key in _STEP_OPTIONS if isinstance(step, Leaf) else _GROUP_OPTIONS:
             value = getattr(step, key)
-            if value != StepBase.model_fields[key].default:
-                options[key] = literal(value, column + len(key) + 1)
+            if value != StepBase.model_fields[key].get_default(call_default_factory=True):
+                options[key] = _written(value, column + len(key) + 1)
         return tuple(Argument(value, key) for key, value in options.items())
 
     def _named(self, id: str, home: str) -> str:
         """A step as `after` names it: a task by its function, a group by its variable or else by its id."""
         is_group = id in self._layout.groups
         return literal(id) if is_group and self._written.get(id) != home else self._names.steps[id]
+
+
+def _handlers(step: Step) -> Iterator[tuple[Step, ...]]:
+    if step.on_error is not None:
+        yield step.on_error.steps
+    if step.rollback:
+        yield step.rollback
+
+
+def _branch(key: str) -> Call:
+    """The call that opens a branch of a condition or a switch."""
+    if key in (ELSE, DEFAULT):
+        return Call("run.otherwise")
+    return Call("run.then") if key == THEN else Call("run.case", (Argument(literal(case_of(key))),))
+
+
+def _written(value: Any, column: int) -> str:
+    if not isinstance(value, Model):
+        return literal(whole(value) if isinstance(value, float) else value, column)
+    given = (
+        (name, getattr(value, name)) for name in type(value).model_fields if name in value.model_fields_set
+    )
+    options = (f"{name}={_written(one, column + INDENT)}" for name, one in given)
+    return f"{type(value).__name__}({', '.join(options)})"
 
 
 def _block(call: Call, body: tuple[Statement, ...]) -> Block:

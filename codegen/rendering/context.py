@@ -42,6 +42,7 @@ class Task:
     docstring: Code
     call: Call
     outputs: Code | None
+    judged: tuple[Argument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,25 +9,32 @@ from codegen.leaves import Leaf
 from codegen.rendering.context import Flow, Import
 from codegen.rendering.tasks import EXECUTORS
 from codegen.source import LINE
-from codegen.workflow import Workflow
+from codegen.workflow import Group, Step, Workflow
 
 _TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - looked for, not written to
-_OPTIONAL = frozenset({"Annotated", "Literal", "Field", "AsGiven", "arguments"})
+_OPTIONAL = frozenset({"Annotated", "Literal", "Field", "AsGiven", "Repeat", "Retry", "arguments"})
 _PASSWORD = re.compile(r"pas+wo?r?d|pass(?:phrase)?|pwd|token|secrete?", re.IGNORECASE)
 
 
-def imports(flow: Flow, leaves: Iterable[Leaf]) -> tuple[tuple[Import, ...], ...]:
+def imports(flow: Flow, steps: Iterable[Step]) -> tuple[tuple[Import, ...], ...]:
     """The imports in their groups, each only where it is needed."""
     used = frozenset[str]().union(*(parameter.uses for parameter in flow.parameters))
     used |= {"arguments"} if flow.takes_arguments else set()
-    executors = sorted({EXECUTORS[leaf.type][0] for leaf in leaves})  # type: ignore[attr-defined]
+    every = list(steps)
+    executors = {EXECUTORS[step.type][0] for step in every if isinstance(step, Leaf)}
+    if any(step.failed_when or step.succeeded_when for step in every):
+        executors.add("judged")
+    if any(step.repeat for step in every):
+        used |= {"Repeat"}
+    if any(step.retry for step in every if isinstance(step, Group)):
+        used |= {"Retry"}
     groups = (
         (Import("asyncio"), Import("typing", ("Annotated", "Any", "Literal"))),
         (Import("prefect", ("flow", "task")), Import("pydantic", ("Field",))),
         (
-            Import("flows.parallel", ("Run",)),
+            Import("flows.parallel", ("Repeat", "Retry", "Run")),
             Import("flows.parameters", ("AsGiven", "arguments")),
-            Import("steps", ("Outcome", "Scope", *executors)),
+            Import("steps", ("Outcome", "Scope", *sorted(executors))),
         ),
     )
     return tuple(tuple(_needed(group, used)) for group in groups)

@@ -3,7 +3,7 @@
 import re
 
 from codegen.step import StepBase
-from codegen.workflow import Group, Workflow
+from codegen.workflow import Workflow
 
 UNKNOWN = 2
 _PARAMETER = re.compile(r"\s*params\.(\w+)\s*")
@@ -14,7 +14,7 @@ def fan_out(workflow: Workflow, step: StepBase) -> int | None:
 
     `for_each: params.hosts` counts the items of the parameter's default.
     """
-    if step.on is None and step.for_each is None and workflow.defaults is None:
+    if step.on is None and step.for_each is None:
         return 1
     targets, items = _targets(workflow, step), _items(workflow, step)
     return None if targets is None or items is None else targets * items
@@ -26,18 +26,8 @@ def runs_of(workflow: Workflow, step: StepBase) -> int:
     return UNKNOWN if known is None else known
 
 
-def at_once(workflow: Workflow, step: StepBase) -> int | None:
-    """The step's `max_parallel`; a leaf without one has the document's default."""
-    if step.max_parallel is not None or workflow.defaults is None or isinstance(step, Group):
-        return step.max_parallel
-    return workflow.defaults.max_parallel
-
-
 def _targets(workflow: Workflow, step: StepBase) -> int | None:
-    on = step.on
-    if on is None and workflow.defaults is not None and not isinstance(step, Group):
-        on = workflow.defaults.on
-    if on is None or on.strip() != "targets":
+    if step.on is None or step.on.strip() != "targets":
         return 1
     return len(workflow.targets) or None
 

@@ -32,7 +32,7 @@ class Features:
 
 
 def features_of(workflow: Workflow) -> Features:
-    """Counts over all steps, handler steps included; a document's defaults count for each leaf."""
+    """Counts over all steps, handler steps included."""
     conditions, safeguards, advanced = Counter[str](), Counter[str](), Counter[str]()
     unknown = 0
     if workflow.requires_approval:
@@ -40,9 +40,9 @@ def features_of(workflow: Workflow) -> Features:
     for path, steps in step_lists(workflow):
         kind = _kind_of_list(path)
         for _, step in walk(steps):
-            _count_conditions(workflow, step, conditions)
+            _count_conditions(step, conditions)
             _count_advanced(step, advanced)
-            if _retries(workflow, step):
+            if step.retry is not None and step.retry.attempts > 1:
                 safeguards["retry"] += 1
             if kind and not isinstance(step, Group):
                 safeguards[kind] += 1
@@ -57,14 +57,14 @@ def _kind_of_list(path: str) -> str:
     return "rollback step" if path.endswith(".rollback") else "handler step"
 
 
-def _count_conditions(workflow: Workflow, step: Step, count: Counter[str]) -> None:
+def _count_conditions(step: Step, count: Counter[str]) -> None:
     if isinstance(step, Condition):
         count["branch"] += 2 if step.else_ else 1
     elif step.when is not None:
         count["step with when"] += 1
     if isinstance(step, Switch):
         count["branch"] += len(step.cases) + bool(step.default)
-    if _run_if(workflow, step) != "succeeded":
+    if step.run_if != "succeeded":
         count["step with run_if"] += 1
 
 
@@ -75,17 +75,3 @@ def _count_advanced(step: Step, count: Counter[str]) -> None:
         count["step with requires_approval"] += 1
     if step.rollout is not None:
         count["step with rollout"] += 1
-
-
-def _run_if(workflow: Workflow, step: Step) -> str:
-    defaults = workflow.defaults
-    if defaults is None or defaults.run_if is None or isinstance(step, Group):
-        return step.run_if
-    return step.run_if if "run_if" in step.model_fields_set else defaults.run_if
-
-
-def _retries(workflow: Workflow, step: Step) -> bool:
-    retry = step.retry
-    if retry is None and workflow.defaults is not None and not isinstance(step, Group):
-        retry = workflow.defaults.retry
-    return retry is not None and retry.attempts > 1

@@ -11,7 +11,7 @@ from codegen.errors import DocumentError, Problem
 from codegen.lists import step_lists
 from codegen.schedule import Node, nodes_of
 from codegen.scoring.extent import NOTHING, Extent, beside, in_a_row, instead, leaf, repeated
-from codegen.scoring.fanout import at_once, runs_of
+from codegen.scoring.fanout import runs_of
 from codegen.scoring.orders import CycleError
 from codegen.scoring.weave import Weave
 from codegen.workflow import Condition, Group, Step, Switch, Workflow, branches
@@ -48,7 +48,7 @@ class _Surveyor:
     def _part(self, step: Step) -> Extent:
         """A leaf, or a group that is a block."""
         if not isinstance(step, Group):
-            return leaf(runs_of(self._workflow, step), at_once(self._workflow, step))
+            return leaf(runs_of(self._workflow, step), step.max_parallel)
         inner = [self.extent(steps) for _, steps in branches(step) if steps]
         block = instead(inner) if isinstance(step, Condition | Switch) else beside(inner)
         return repeated(block, runs_of(self._workflow, step), step.max_parallel)

@@ -1,0 +1,64 @@
+"""A flow as it was written down, step by step, and what there is to do for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flows.prefect_steps import Edges
+from steps.block import Block
+from steps.work import Handlers, Work
+
+
+@dataclass(slots=True)
+class Entry:
+    """A step with the steps that belong to it.
+
+    `whole` is what a group says of its steps together; a group that says anything runs them by itself.
+    """
+
+    work: Work
+    is_group: bool = False
+    children: list[Entry] = field(default_factory=list)
+    whole: Mapping[str, Any] = field(default_factory=dict)
+    on_error: list[Entry] = field(default_factory=list)
+    when: str | None = None
+    recover: bool = False
+    rollback: list[Entry] = field(default_factory=list)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it is a group that runs its steps by itself."""
+        says_more = bool(self.whole or self.on_error or self.rollback)
+        return self.is_group and (says_more or self.work.fans_out or self.work.repeat is not None)
+
+
+def works(entries: Iterable[Entry], edges: Edges, around: int = 0) -> tuple[Work, ...]:
+    """What there is to do for a list of steps. `around`: how many executions it is a part of."""
+    return tuple(_listed(entries, edges, around, None))
+
+
+def _listed(entries: Iterable[Entry], edges: Edges, around: int, parent: str | None) -> Iterator[Work]:
+    for entry in entries:
+        edges.place(entry.work.id, around)
+        work = _with_handlers(entry, edges, around + entry.work.fans_out)
+        if parent is not None:
+            work = replace(work, node=replace(work.node, parent=parent))
+        if entry.is_apart:
+            inside = works(entry.children, edges, around + work.fans_out)
+            block = Block(inside, branch=work.branch, **entry.whole)
+            yield replace(work, inner=block, branch=None)
+        else:
+            yield work
+            yield from _listed(entry.children, edges, around, work.id)
+
+
+def _with_handlers(entry: Entry, edges: Edges, around: int) -> Work:
+    work = entry.work
+    if entry.on_error:
+        steps = Block(works(entry.on_error, edges, around))
+        work = replace(work, on_error=Handlers(steps, entry.when, entry.recover))
+    if entry.rollback:
+        work = replace(work, rollback=Block(works(entry.rollback, edges, around)))
+    return work

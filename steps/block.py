@@ -1,0 +1,71 @@
+"""Steps that are run as one inside an execution of another step: a group's, a handler's, an undo's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from codegen.result import StepError, StepRecord
+from codegen.step import Join, Retry
+from steps.causes import first_failure
+from steps.driver import Driver
+from steps.errors import InnerFailed
+from steps.frame import Frame
+from steps.scope import Outcome, Scope
+from steps.timing import limited
+from steps.tries import with_retries
+from steps.work import Branch, Work, blank
+
+
+def enough(wait_for: Join) -> int | None:
+    """How many steps must win a race; None: it is none, and all must succeed."""
+    return {"all": None, "any": 1}[wait_for] if isinstance(wait_for, str) else wait_for
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A list of steps with what a group may say of it as a whole. `enough`: a race that so many must win."""
+
+    works: tuple[Work, ...]
+    branch: Branch | None = None
+    enough: int | None = None
+    retry: Retry | None = None
+    timeout: float | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    async def __call__(self, scope: Scope, error: StepError | None = None) -> Outcome:
+        """Run the steps; their records are in `scope.inner` afterwards."""
+
+        async def once(scope: Scope) -> Outcome:
+            scope.attempts += 1
+            async with limited(self.timeout):
+                return await self._once(scope, error or scope.error)
+
+        return await with_retries(once, self.retry, scope)
+
+    async def _once(self, scope: Scope, error: StepError | None) -> Outcome:
+        # A copy: what runs side by side in another execution has records of its own under the same ids.
+        fresh = blank(self.works)
+        steps = {**scope.surroundings.steps, **scope.inner, **fresh}
+        surroundings = replace(scope.surroundings, steps=steps)
+        driver = Driver(self.works, Frame(surroundings, scope.spots, error), self.enough)
+        try:
+            branch = self.branch(scope) if self.branch is not None else None
+            ending = await driver.run(branch)
+        finally:
+            scope.inner.update({id: steps[id] for id in fresh})
+        if ending != "succeeded":
+            raise InnerFailed(self._cause(steps, scope))
+        inside = Scope(surroundings, scope.step, spots=scope.spots, error=error)
+        outcome = inside.outputs(Outcome(), self.outputs)
+        return replace(outcome, stops=driver.stopped)
+
+    def _cause(self, steps: Mapping[str, StepRecord], scope: Scope) -> StepError:
+        cause = first_failure(self.works, steps)
+        if cause is None:
+            return StepError(message="failed, and no step says why", step=scope.step)
+        if self.enough is None:
+            return cause
+        won = sum(steps[work.id].status == "succeeded" for work in self.works if work.node.parent is None)
+        message = f"{won} of the {self.enough} successes that wait_for asks for: {cause.message}"
+        return cause.model_copy(update={"message": message})

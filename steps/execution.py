@@ -1,0 +1,191 @@
+"""Carries out one step: once, or once per target or item, with what is done about its failures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from codegen.result import StepError, StepRecord, StepStatus
+from steps.errors import InnerFailed, StepFailed
+from steps.events import now
+from steps.frame import Frame
+from steps.records import cancelled, ended, error_of, gathered, left, refused, side_by_side
+from steps.scope import Outcome, Scope, Spot, Undo
+from steps.work import NOT_NEEDED, Work, below
+
+
+class Execution:
+    """All executions of one step. Afterwards the records of the steps inside it are in the surroundings."""
+
+    def __init__(self, work: Work, frame: Frame) -> None:
+        self._work = work
+        self._frame = frame
+        self._steps = frame.surroundings.steps
+        self.stops = False
+        """Whether it ended the run early."""
+
+    async def run(self) -> StepRecord:
+        """To the end, whatever happens on the way."""
+        begun = now()
+        self._steps[self._work.id] = StepRecord(status="running", started_at=begun)
+        if not self._work.fans_out:
+            return await self._only_once()
+        scope = self._frame.scope(self._work.id)
+        try:
+            pairs = self._work.executions(scope)
+        except StepFailed as failure:
+            self.leave("failed")
+            return _told(scope, refused(failure, self._work.id, begun))
+        if not pairs:
+            self.leave("skipped")
+            return _told(scope, StepRecord(status="skipped", started_at=begun, ended_at=now()))
+        return gathered(await self._fan_out(pairs), begun)
+
+    @property
+    def id(self) -> str:
+        """The step's id."""
+        return self._work.id
+
+    def cancelled(self) -> StepRecord:
+        """The record of a step that was cancelled before its first moment."""
+        scope = self._frame.scope(self._work.id)
+        self.leave("cancelled")
+        return self._told(scope, cancelled(scope))
+
+    def left_out(self, record: StepRecord) -> None:
+        """The step ended without having run."""
+        self._told(self._frame.scope(self._work.id), record)
+        self.leave(record.status)
+
+    def leave(self, status: StepStatus) -> None:
+        """The step ended so without having run: what becomes of the steps inside it."""
+        for work in self._inside():
+            record = self._steps[work.id] = left(work.id, status, self.id)
+            if work.perform is not None:
+                _told(self._frame.scope(work.id), record)
+
+    async def _only_once(self) -> StepRecord:
+        scope = self._frame.scope(self._work.id)
+        try:
+            record = await self._execute(scope)
+        finally:
+            self._steps.update(scope.inner)
+        if self._work.inner and not scope.inner:
+            self.leave(record.status)
+        return record
+
+    async def _fan_out(self, pairs: Sequence[tuple[str | None, Any]]) -> list[StepRecord]:
+        """Every execution runs, whatever becomes of the others."""
+        places = asyncio.Semaphore(self._work.max_parallel or len(pairs))
+        spots = [Spot(index, len(pairs), *pair) for index, pair in enumerate(pairs)]
+        scopes = [self._frame.scope(self._work.id, spot) for spot in spots]
+        records = list(map(cancelled, scopes))
+
+        async def one(index: int) -> None:
+            async with places:
+                records[index] = await self._execute(scopes[index])
+
+        with suppress(asyncio.CancelledError):  # the records say what was cancelled
+            async with asyncio.TaskGroup() as group:
+                for index in range(len(pairs)):
+                    group.create_task(one(index))
+        self._gather_inner(scopes, records, spots)
+        return records
+
+    def _gather_inner(
+        self, scopes: Sequence[Scope], records: Sequence[StepRecord], spots: Sequence[Spot]
+    ) -> None:
+        """What ran inside an execution is an item of the record of the step that it was."""
+        for work in self._inside():
+            inner = [
+                scope.inner.get(work.id) or left(work.id, record.status, self.id)
+                for scope, record in zip(scopes, records, strict=True)
+            ]
+            self._steps[work.id] = side_by_side(inner, spots)
+        for work in below(self._work.on_error.steps.works if self._work.on_error else ()):
+            handled = [scope.inner.get(work.id) or NOT_NEEDED for scope in scopes]
+            self._steps[work.id] = side_by_side(handled, spots)
+
+    def _inside(self) -> list[Work]:
+        return list(below(self._work.inner.works)) if self._work.inner else []
+
+    async def _execute(self, scope: Scope) -> StepRecord:
+        """One execution: its own `when`, all its tries and repeats, and what is done about its failure."""
+        begun = now()
+        try:
+            if self._work.when is not None and not scope.evaluate(self._work.when):
+                return self._told(scope, ended(scope, "skipped", begun))
+            if self._work.perform is not None:
+                scope.tell("started")
+            record = await self._handled(scope, await self._tried(scope, begun))
+        except StepFailed as failure:
+            record = ended(scope, "failed", begun, error=error_of(scope, failure.message))
+        except asyncio.CancelledError:
+            record = ended(scope, "cancelled", begun, error=error_of(scope, "cancelled"))
+        if record.status == "succeeded" and record.error is None and self._work.rollback is not None:
+            scope.surroundings.undos.pop(scope.key, None)  # a step that ran again was done now
+            scope.surroundings.undos[scope.key] = Undo(self._work.rollback, scope)
+        return self._told(scope, record)
+
+    async def _tried(self, scope: Scope, begun: datetime) -> StepRecord:
+        try:
+            outcome = await self._repeated(scope)
+        except StepFailed as failure:
+            return ended(scope, "failed", begun, Outcome(failure.result), _cause(scope, failure))
+        except Exception as error:  # noqa: BLE001 - a step must not take the run with it
+            return ended(scope, "failed", begun, error=error_of(scope, f"{type(error).__name__}: {error}"))
+        self.stops = self.stops or outcome.stops
+        return ended(scope, "succeeded", begun, outcome)
+
+    async def _repeated(self, scope: Scope) -> Outcome:
+        perform = self._work.perform or self._work.inner
+        assert perform is not None  # noqa: S101 - the driver opens frames and carries out the rest
+        repeat = self._work.repeat
+        if repeat is None:
+            return await perform(scope)
+        condition = repeat.until if repeat.until is not None else repeat.while_
+        for round in range(1, repeat.max + 1):
+            outcome = await perform(scope)
+            holds = bool(scope.evaluate(str(condition), result=outcome.result))
+            if outcome.stops or holds == (repeat.until is not None):
+                return outcome
+            if round < repeat.max:
+                scope.tell(
+                    "retrying", text=f"round {round + 1} of at most {repeat.max} in {repeat.delay:.3g}s"
+                )
+                await asyncio.sleep(repeat.delay)
+        still = "not yet true" if repeat.until is not None else "still true"
+        raise StepFailed(f"repeat: {condition!r} was {still} after {repeat.max} rounds", outcome.result)
+
+    async def _handled(self, scope: Scope, record: StepRecord) -> StepRecord:
+        """The record after the step's own failure handlers, where it has some and they apply."""
+        handlers = self._work.on_error
+        if handlers is None or record.error is None:
+            return record
+        scope.error = record.error
+        if handlers.when is not None and not scope.evaluate(handlers.when):
+            return record
+        scope.inner[self._work.id] = record
+        try:
+            await handlers.steps(scope, record.error)
+        except StepFailed as failure:
+            message = f"{record.error.message}; its on_error failed, too: {failure.message}"
+            return record.model_copy(update={"error": record.error.model_copy(update={"message": message})})
+        finally:
+            del scope.inner[self._work.id]
+        return record.model_copy(update={"status": "succeeded"}) if handlers.recover else record
+
+    def _told(self, scope: Scope, record: StepRecord) -> StepRecord:
+        return record if self._work.perform is None else _told(scope, record)
+
+
+def _told(scope: Scope, record: StepRecord) -> StepRecord:
+    scope.tell("ended", status=record.status, text=record.error.message if record.error else "")
+    return record
+
+
+def _cause(scope: Scope, failure: StepFailed) -> StepError:
+    return failure.cause if isinstance(failure, InnerFailed) else error_of(scope, failure.message)

@@ -1,0 +1,36 @@
+"""Tries of a step that fails, and the waits between them."""
+
+import asyncio
+import random
+
+from codegen.step import Retry
+from steps.errors import StepFailed
+from steps.scope import Outcome, Scope
+from steps.work import Perform
+
+JITTER = 0.5
+
+
+async def with_retries(once: Perform, retry: Retry | None, scope: Scope) -> Outcome:
+    """Try until it succeeds or the tries are used up; waits between tries as the policy says."""
+    attempt = 1
+    while True:
+        try:
+            return await once(scope)
+        except StepFailed as failure:
+            if retry is None or attempt >= retry.attempts:
+                raise
+            attempt += 1
+            delay = wait_before(attempt, retry)
+            again = f"try {attempt} of {retry.attempts} in {delay:.3g}s"
+            scope.tell("retrying", text=f"{failure.message}; {again}")
+        await asyncio.sleep(delay)
+
+
+def wait_before(attempt: int, retry: Retry) -> float:
+    """Seconds before a try; `jitter` makes them up to half as long or as short again, within `max_delay`."""
+    delay = retry.delay_before(attempt)
+    if not retry.jitter:
+        return delay
+    scattered = delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+    return scattered if retry.max_delay is None else min(scattered, retry.max_delay)
