@@ -58,13 +58,17 @@ _WHOLE = ("retry", "timeout", "outputs")
 
 @dataclass(slots=True)
 class _Position:
-    """Where the next step goes: into which list, in which branch, below which group, after which step."""
+    """Where the next step goes: into which list, in which branch, below which group, after which step.
+
+    `cases` are those of a switch, as far as they are written down.
+    """
 
     entries: list[Entry]
     group: str | None = None
     branch: str | None = None
     chained: bool = True
     last: str | None = None
+    cases: list[str] | None = None
 
 
 class Run:
@@ -86,7 +90,6 @@ class Run:
         self._position = _Position(self._sections["steps"])
         self._entries: dict[str, Entry] = {}
         self._edges = Edges()
-        self._default = ELSE
 
     def step(
         self,
@@ -143,9 +146,10 @@ class Run:
             yield group
 
     @contextmanager
-    def switch(self, name: str, value: str, cases: Sequence[str], **options: Any) -> Iterator[Group]:
-        """A block with a `case` for each of the `cases` and perhaps an `otherwise`; `value` chooses."""
-        with self._group(name, branch=as_it_equals(value, cases), default=DEFAULT, **options) as group:
+    def switch(self, name: str, value: str, **options: Any) -> Iterator[Group]:
+        """A block with a `case` for each value and perhaps an `otherwise`; the expression `value` chooses."""
+        cases: list[str] = []
+        with self._group(name, branch=as_it_equals(value, cases), cases=cases, **options) as group:
             yield group
 
     @contextmanager
@@ -157,13 +161,15 @@ class Run:
     @contextmanager
     def case(self, key: str) -> Iterator[None]:
         """The steps of a switch for one value."""
+        if self._position.cases is not None:
+            self._position.cases.append(key)
         with self._in_branch(case_branch(key)):
             yield
 
     @contextmanager
     def otherwise(self) -> Iterator[None]:
         """The steps of a condition that does not hold, or of a switch without a case for its value."""
-        with self._in_branch(self._default):
+        with self._in_branch(ELSE if self._position.cases is None else DEFAULT):
             yield
 
     @contextmanager
@@ -253,7 +259,7 @@ class Run:
         enabled: bool = True,
         continue_on_error: bool = False,
         chained: bool = True,
-        default: str = ELSE,
+        cases: list[str] | None = None,
         whole: Mapping[str, Any] = {},
         **options: Any,
     ) -> Iterator[Group]:
@@ -270,10 +276,8 @@ class Run:
         )
         entry = Entry(Work(node=node, **options), is_group=True, whole={**whole, **together})
         self._enter(entry)
-        outer, self._default = self._default, default
-        with self._at(_Position(entry.children, name, chained=chained)):
+        with self._at(_Position(entry.children, name, chained=chained, cases=cases)):
             yield Group(name)
-        self._default = outer
 
     @contextmanager
     def _in_branch(self, branch: str) -> Iterator[None]:

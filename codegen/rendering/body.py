@@ -160,7 +160,6 @@ class _Writer:
         options: dict[str, str] = {}
         if isinstance(step, Switch):
             options["value"] = literal(step.value, column + 6)
-            options["cases"] = literal(list(step.cases), column + 6)
         if step.id in self._layout.after:
             options["after"] = f"[{', '.join(self._named(id, home) for id in self._layout.after[step.id])}]"
         if isinstance(step, Parallel) and step.wait_for != "all":

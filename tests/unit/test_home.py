@@ -147,7 +147,7 @@ def test_passwords_are_masked_in_the_text_of_an_installation() -> None:
     assert installation.environment()["OPSCONDUCTOR_BROKER_URL"] == SECRET_URL
 
 
-@given(st.text(alphabet=st.characters(exclude_characters="*&;?="), min_size=6))
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="*&;?="), min_size=6))
 def test_no_password_survives_masking(password: str) -> None:
     """Whatever the password contains, nothing of it is shown."""
     for url in (f"redis://:{password}@\n", f"amqp://user:{password}@\n", f"rediss://?password={password}&\n"):

@@ -258,10 +258,11 @@ def test_the_flow_is_found_by_its_name() -> None:
 
 def test_what_this_version_cannot_run_is_refused() -> None:
     """By name, as the loader refuses it."""
-    document = workflow().model_copy(update={"timeout": 5.0})
-    step = document.steps[0].model_copy(update={"enabled": False})
-    step.model_fields_set.add("enabled")
-    with pytest.raises(DocumentError, match=r"steps\[0\].enabled: 'enabled' can't be run by this version"):
+    document = workflow()
+    step = document.steps[0].model_copy(update={"idempotent": False})
+    with pytest.raises(
+        DocumentError, match=r"steps\[0\].idempotent: 'idempotent' can't be run by this version"
+    ):
         render(document.model_copy(update={"steps": (step,)}))
 
 
