@@ -91,6 +91,8 @@ class _Layout:
                 self.named |= {id for id in step.depends_on if self.groups.get(id) == inner_home}
             if not isinstance(step, Leaf):
                 self.groups[step.id] = inner_home
+                if any(_handlers(step)):
+                    self.named.add(step.id)
             for _, inner in branches(step):
                 self.look_at(inner, inner_depth, inner_home, chained=not isinstance(step, Parallel))
             for inner in _handlers(step):
