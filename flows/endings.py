@@ -6,7 +6,7 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Failed
 
-from codegen.result import Report
+from codegen.result import Report, StepError
 
 
 def unsuccessful(report: Report, reason: str | None, data: Any = None) -> State[Any] | None:
@@ -20,13 +20,21 @@ def why(report: Report, leaves: Collection[str]) -> str | None:
     """Why the run did not succeed, None where it did; `leaves` are the main steps that are no groups."""
     if report.success:
         return None
-    return _cancellation(report, leaves) if report.cancelled else _failure(report)
+    reason = _cancellation(report, leaves) if report.cancelled else _failure(report)
+    return "; ".join([reason, *map(_not_undone, report.not_undone)])
 
 
 def _failure(report: Report) -> str:
-    """Which step failed, and why."""
+    """Which step failed, and why; or why the workflow did as a whole."""
     error = report.error
-    return f"step {error.step!r} failed: {error.message}" if error else "the workflow failed"
+    if error is None:
+        return "the workflow failed"
+    return f"step {error.step!r} failed: {error.message}" if error.step else error.message
+
+
+def _not_undone(error: StepError) -> str:
+    place = f" on {error.target}" if error.target else "" if error.index is None else f" [{error.index}]"
+    return f"{error.step}{place} could not be undone: {error.message}"
 
 
 def _cancellation(report: Report, leaves: Collection[str]) -> str:

@@ -26,6 +26,7 @@ def result_of(workflow: Workflow, decision: Decision, report: Report, execution_
         error_message=why(report, leaves),
         logs=report.logs,
         cancelled=report.cancelled,
+        not_undone=report.not_undone,
         decision=decision,
         steps=report.steps,
     )

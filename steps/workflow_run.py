@@ -10,6 +10,7 @@ from codegen.durations import format_duration
 from codegen.result import Report, StepError
 from codegen.schedule import Ending
 from steps.causes import first_failure
+from steps.clock import present
 from steps.data import json_data
 from steps.driver import Driver
 from steps.errors import StepFailed
@@ -115,9 +116,8 @@ class WorkflowRun:
     async def _in_time(self, main: Coroutine[Any, Any, Ending]) -> Ending:
         if self._plan.timeout is None:
             return await main
-        timer = asyncio.get_running_loop().call_later(
-            self._plan.timeout, self._time_is_up, self._plan.timeout
-        )
+        timeout = self._plan.timeout
+        timer = present().call_later(timeout, lambda: self._time_is_up(timeout))
         try:
             return await main
         finally:
@@ -126,7 +126,7 @@ class WorkflowRun:
     def _time_is_up(self, timeout: float) -> None:
         if not self.cancelled:
             message = f"the workflow took longer than its timeout of {format_duration(timeout)}"
-            self._timed_out = StepError(message=message, step=self._around.name)
+            self._timed_out = StepError(message=message, step="")
             self._cancel_driver()
 
     async def _undo(self, error: StepError | None) -> None:

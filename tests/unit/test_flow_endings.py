@@ -21,6 +21,20 @@ def report(*, cancelled: bool = False, error: StepError | None = None, **steps: 
     )
 
 
+def test_what_could_not_be_undone_is_named() -> None:
+    """After the reason, each with its place."""
+    left = [
+        StepError(message="exit code 1", step="copy", index=1),
+        StepError(message="exit code 2", step="deploy", target="web-1", index=0),
+        StepError(message="exit code 3", step="mark"),
+    ]
+    failed = report(error=StepError(message="x", step="a")).model_copy(update={"not_undone": tuple(left)})
+    assert why(failed, LEAVES) == (
+        "step 'a' failed: x; copy [1] could not be undone: exit code 1; "
+        "deploy on web-1 could not be undone: exit code 2; mark could not be undone: exit code 3"
+    )
+
+
 @pytest.mark.parametrize(
     ("ended", "told"),
     [
@@ -29,6 +43,7 @@ def report(*, cancelled: bool = False, error: StepError | None = None, **steps: 
         (report(cancelled=True, a=RAN, b=STOPPED, c=WAITING), "stopped b; 1 step did not start"),
         (report(cancelled=True, a=WAITING, b=WAITING), "nothing was running; 2 steps did not start"),
         (report(cancelled=True, group=STOPPED, a=STOPPED, other=WAITING), "stopped a; 0 steps did not start"),
+        (report(error=StepError(message="it took too long", step="")), "it took too long"),
         (report(cancelled=True, error=StepError(message="x", step="a"), b=STOPPED), "stopped b; 0 steps"),
     ],
 )
