@@ -73,12 +73,12 @@ def fate(node: Node, ended: int, counted: int) -> Ending | Literal["ready"] | No
     """
     total = len(node.after)
     missed: Ending = "skipped" if node.run_if == "failed" else "blocked"
-    if node.join == "all":
+    if node.join == "all" or (node.join == "any" and not total):
         needed = 1 if node.run_if == "failed" else total
         if ended < total:
             return None
         return "ready" if counted >= needed else missed
-    needed = min(1, total) if node.join == "any" else node.join
+    needed = 1 if node.join == "any" else node.join
     if counted >= needed:
         return "ready"
     return missed if counted + total - ended < needed else None

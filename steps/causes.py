@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from codegen.result import SATISFIED, StepError, StepRecord
+from codegen.result import FINAL, SATISFIED, StepError, StepRecord
 from steps.work import Work
 
 
@@ -30,7 +30,7 @@ def first_failure(
 def why_blocked(work: Work, steps: Mapping[str, StepRecord]) -> StepError:
     """The error of a step that could not start."""
     for id in (*work.node.after, work.node.parent):
-        if id is not None and steps[id].status not in SATISFIED | {"running"}:
+        if id is not None and steps[id].status in FINAL - SATISFIED:
             return StepError(message=f"blocked because {id} {_ended_how(steps[id])}", step=work.id)
     return StepError(message="blocked", step=work.id)
 

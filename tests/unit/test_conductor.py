@@ -1,150 +1,18 @@
 """The conductor against a naive model: a step is ready exactly when its own conditions are met."""
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import get_args
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen.result import FINAL, StepStatus
-from codegen.schedule import Change, Conductor, Node, Outcome, may_start, nodes_of
-from codegen.step import RunIf
+from codegen.schedule import Change, Conductor, Ending, Node, counts, fate, nodes_of
+from codegen.step import Join, RunIf
 from codegen.workflow import Workflow
-
-RUN_IFS: tuple[RunIf, ...] = get_args(RunIf)
-LEAF_ENDS: tuple[StepStatus, ...] = ("succeeded", "failed", "skipped", "lost", "cancelled")
-GROUP_DECISIONS = ("open", "open then", "open else", "skipped", "failed")
-
-
-@dataclass(frozen=True)
-class Case:
-    """A graph, and what happens when each of its steps gets its turn."""
-
-    nodes: tuple[Node, ...]
-    decisions: dict[str, str]
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """Trees of groups whose steps depend on any step that can have ended before them, in any list order."""
-    rng = draw(st.randoms(use_true_random=False))
-    size = draw(st.integers(1, 14))
-    nodes: list[Node] = []
-    for index in range(size):
-        nodes.append(_node(rng, index, nodes))
-    decisions = {node.id: rng.choice(GROUP_DECISIONS if node.is_group else LEAF_ENDS) for node in nodes}
-    decisions = {
-        node.id: ("open" if rng.random() < 0.6 else decisions[node.id])
-        if node.is_group
-        else ("succeeded" if rng.random() < 0.4 else decisions[node.id])
-        for node in nodes
-    }
-    return Case(tuple(_shuffled(rng, nodes)), decisions)
-
-
-def _node(rng: random.Random, index: int, earlier: list[Node]) -> Node:
-    """The next node in document order: inside the last group that is still open, or outside of it."""
-    parent = None
-    if earlier:
-        last = earlier[-1]
-        open_groups = [*_ancestors(last, earlier), *([last.id] if last.is_group else [])]
-        parent = rng.choice([None, *open_groups, *open_groups])
-    ancestors = {parent, *_ancestors(Node("", parent=parent), earlier)}
-    candidates = [node.id for node in earlier if node.id not in ancestors]
-    return Node(
-        id=f"s{index}",
-        after=tuple(rng.sample(candidates, min(len(candidates), rng.choice((0, 1, 1, 2, 3))))),
-        run_if=rng.choice(RUN_IFS),
-        parent=parent,
-        branch=rng.choice((None, None, "then", "else")) if parent else None,
-        is_group=rng.random() < 0.4,
-        tolerated=rng.random() < 0.3,
-    )
-
-
-def _ancestors(node: Node, nodes: list[Node]) -> list[str]:
-    by_id = {other.id: other for other in nodes}
-    found = []
-    while node.parent is not None:
-        found.append(node.parent)
-        node = by_id[node.parent]
-    return found
-
-
-def _shuffled(rng: random.Random, nodes: list[Node], parent: str | None = None) -> Iterator[Node]:
-    """Parents before children, siblings in any order: a list need not be topological."""
-    siblings = [node for node in nodes if node.parent == parent]
-    rng.shuffle(siblings)
-    for node in siblings:
-        yield node
-        yield from _shuffled(rng, nodes, node.id)
-
-
-class Model:
-    """What the states must be by now, worked out again and again from nothing until nothing changes."""
-
-    def __init__(self, case: Case, had_their_turn: set[str]) -> None:
-        self.nodes = {node.id: node for node in case.nodes}
-        self.decisions = case.decisions
-        self.turns = had_their_turn
-        self.states: dict[str, str] = dict.fromkeys(self.nodes, "pending")
-        while self._round():
-            pass
-
-    def _round(self) -> bool:
-        before = dict(self.states)
-        for node in self.nodes.values():
-            if self.states[node.id] not in FINAL:
-                self.states[node.id] = self._state(node)
-        return self.states != before
-
-    def _state(self, node: Node) -> str:
-        if self.states[node.id] == "pending":
-            return self._entry(node)
-        if node.id not in self.turns:
-            return "ready"
-        if not node.is_group:
-            return self.decisions[node.id]
-        if not self.decisions[node.id].startswith("open"):
-            return self.decisions[node.id]
-        children = [child for child in self.nodes.values() if child.parent == node.id]
-        if any(self.states[child.id] not in FINAL for child in children):
-            return "opened"
-        return self.verdict(children)
-
-    def _entry(self, node: Node) -> str:
-        if node.parent is not None:
-            parent = self.states[node.parent]
-            if parent in ("skipped", "cancelled", "blocked", "failed"):
-                return parent if parent in ("skipped", "cancelled") else "blocked"
-            if parent != "opened":
-                return "pending"
-            if node.branch != (self.decisions[node.parent].partition(" ")[2] or None):
-                return "skipped"
-        dependencies = [self.states[id] for id in node.after]
-        if any(state not in FINAL for state in dependencies):
-            return "pending"
-        bad = [state for state in dependencies if state in ("failed", "blocked", "lost", "cancelled")]
-        verdicts = {
-            "succeeded": "blocked" if bad else "ready",
-            "failed": "ready" if bad else "skipped",
-            "finished": "ready",
-        }
-        return verdicts[node.run_if]
-
-    def verdict(self, children: list[Node]) -> str:
-        states = [self.states[child.id] for child in children]
-        counting = [
-            state
-            for state, child in zip(states, children, strict=True)
-            if not (child.tolerated and state == "failed")
-        ]
-        if {"failed", "blocked", "lost"} & set(counting):
-            return "failed"
-        return "cancelled" if "cancelled" in counting else "succeeded"
+from tests.unit.conductor_model import Case, Model, cases
 
 
 class Play:
@@ -169,7 +37,7 @@ class Play:
             self.told[step].append(decision)
             self._hear(self.conductor.end(step, decision))  # type: ignore[arg-type]
 
-    def stop(self, status: Outcome) -> None:
+    def stop(self, status: Ending) -> None:
         """Nothing more may start."""
         self._hear(self.conductor.stop(status))
 
@@ -233,7 +101,7 @@ def test_the_outcome_is_that_of_the_top_level_steps(case: Case, rng: random.Rand
 
 @given(cases(), st.randoms(use_true_random=False), st.sampled_from(["skipped", "cancelled"]))
 def test_after_a_stop_nothing_starts_and_everything_ends(
-    case: Case, rng: random.Random, status: Outcome
+    case: Case, rng: random.Random, status: Ending
 ) -> None:
     """What had not started ends at once with the given status, what was ready still ends its own way."""
     play = Play(case)
@@ -272,7 +140,100 @@ def test_after_a_stop_nothing_starts_and_everything_ends(
 )
 def test_run_if(run_if: RunIf, dependencies: list[StepStatus], expected: str) -> None:
     """`succeeded` wants all satisfied, `failed` wants one that is not, `finished` only their end."""
-    assert may_start(run_if, dependencies) == expected
+    assert decided(run_if, "all", dependencies) == expected
+
+
+def decided(run_if: RunIf, join: Join, dependencies: Sequence[StepStatus]) -> str | None:
+    """What becomes of a step of these dependencies, by what the conductor asks."""
+    node = Node("s", after=tuple(f"d{i}" for i in range(len(dependencies))), join=join, run_if=run_if)
+    ended = [status for status in dependencies if status in FINAL]
+    return fate(node, len(ended), sum(counts(run_if, status) for status in ended))
+
+
+@pytest.mark.parametrize(
+    ("run_if", "join", "dependencies", "expected"),
+    [
+        ("succeeded", "any", ["running", "succeeded"], "ready"),
+        ("succeeded", "any", ["failed", "running"], None),
+        ("succeeded", "any", ["failed", "cancelled"], "blocked"),
+        ("succeeded", "any", ["failed", "skipped"], "ready"),
+        ("succeeded", 2, ["succeeded", "running", "running"], None),
+        ("succeeded", 2, ["succeeded", "failed", "succeeded"], "ready"),
+        ("succeeded", 2, ["failed", "lost", "running"], "blocked"),
+        ("succeeded", 3, ["succeeded", "running"], "blocked"),
+        ("failed", "any", ["failed", "running"], "ready"),
+        ("failed", "any", ["succeeded", "running"], None),
+        ("failed", "any", ["succeeded", "skipped"], "skipped"),
+        ("failed", 2, ["failed", "running", "blocked"], "ready"),
+        ("failed", 2, ["succeeded", "succeeded", "running"], "skipped"),
+        ("failed", "all", ["failed", "running"], None),
+        ("finished", "any", ["running", "failed"], "ready"),
+        ("finished", 2, ["running", "failed", "skipped"], "ready"),
+        ("finished", 2, ["running", "failed"], None),
+        ("succeeded", "any", [], "ready"),
+        ("finished", "any", [], "ready"),
+        ("failed", "any", [], "skipped"),
+        ("succeeded", "all", ["failed", "running"], None),
+    ],
+)
+def test_join(run_if: RunIf, join: Join, dependencies: list[StepStatus], expected: str | None) -> None:
+    """So many of those that `run_if` asks for, and not one more; never, once so many can't be had."""
+    assert decided(run_if, join, dependencies) == expected
+
+
+def test_a_join_does_not_wait_for_the_others() -> None:
+    """The step starts once; that the others end changes nothing for it."""
+    conductor = Conductor([Node("a"), Node("b"), Node("c", after=("a", "b"), join="any")])
+    conductor.begin()
+    assert conductor.end("b", "succeeded") == [Change("c", "ready")]
+    assert conductor.end("a", "succeeded") == []
+    assert conductor.status("c") == "running"
+
+
+def test_a_join_that_is_met_before_its_group_opens_waits_for_the_group() -> None:
+    """Of a dependency on a step outside of the group that ended long ago."""
+    nodes = [
+        Node("early"),
+        Node("late"),
+        Node("group", after=("late",), is_group=True),
+        Node("a", after=("early", "late"), join="any", parent="group"),
+    ]
+    conductor = Conductor(nodes)
+    conductor.begin()
+    assert conductor.end("early", "succeeded") == []
+    assert conductor.end("late", "succeeded") == [Change("group", "ready")]
+    assert conductor.open("group") == [Change("a", "ready")]
+
+
+def test_a_disabled_step_is_skipped_when_it_would_have_been_ready() -> None:
+    """Not sooner: those after it keep their place; blocked where its dependencies block it."""
+    nodes = [Node("a"), Node("off", after=("a",), enabled=False), Node("b", after=("off",))]
+    conductor = Conductor(nodes)
+    assert conductor.begin() == [Change("a", "ready")]
+    assert conductor.end("a", "succeeded") == [Change("off", "skipped"), Change("b", "ready")]
+    conductor = Conductor(nodes)
+    conductor.begin()
+    assert conductor.end("a", "failed") == [Change("off", "blocked"), Change("b", "blocked")]
+
+
+def test_a_disabled_group_skips_its_steps() -> None:
+    """It is never opened."""
+    conductor = Conductor([Node("group", is_group=True, enabled=False), Node("a", parent="group")])
+    assert conductor.begin() == [Change("group", "skipped"), Change("a", "skipped")]
+    assert conductor.outcome == "succeeded"
+
+
+def test_it_counts_the_steps_of_its_top_level() -> None:
+    """Those that succeeded and those that have not ended; what a race goes by."""
+    nodes = [Node("a"), Node("group", is_group=True), Node("b", parent="group"), Node("c", enabled=False)]
+    conductor = Conductor(nodes)
+    conductor.begin()
+    conductor.open("group")
+    assert (conductor.succeeded(), conductor.unfinished()) == (0, 2)
+    conductor.end("b", "succeeded")
+    assert (conductor.succeeded(), conductor.unfinished()) == (1, 1)
+    conductor.end("a", "failed")
+    assert (conductor.succeeded(), conductor.unfinished()) == (1, 0)
 
 
 def test_a_tolerated_failure_is_a_failure_for_run_if_only() -> None:

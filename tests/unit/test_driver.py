@@ -1,18 +1,21 @@
 """The driver: carries out what the conductor decides, and keeps the records."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
 from codegen.result import StepRecord
 from codegen.schedule import Node
+from codegen.workflow import ELSE, THEN
+from steps.branching import as_it_holds
 from steps.driver import Driver
 from steps.errors import StepFailed
 from steps.events import Event
+from steps.frame import Frame
 from steps.scope import Outcome, Scope, Surroundings
-from steps.work import LONGEST_FAN_OUT, Work
+from steps.work import LONGEST_FAN_OUT, Work, blank
 
 Perform = Callable[[Scope], Awaitable[Outcome]]
 
@@ -32,23 +35,34 @@ async def hang(scope: Scope) -> Outcome:
     raise AssertionError("nobody sets the event")
 
 
+def node(id: str, after: tuple[str, ...], more: dict[str, Any], *, is_group: bool = False) -> Node:
+    """Takes out of `more` what belongs to the place of a step; `into` is the branch that it stands in."""
+    keys = [key for key in ("run_if", "join", "enabled", "parent", "tolerated") if key in more]
+    place = {key: more.pop(key) for key in keys}
+    return Node(id, after=after, branch=more.pop("into", None), is_group=is_group, **place)
+
+
 def leaf(id: str, perform: Perform = succeed, *after: str, **more: Any) -> Work:
-    node = {key: more.pop(key) for key in ("run_if", "parent", "branch", "tolerated") if key in more}
-    return Work(node=Node(id, after=after, **node), perform=perform, **more)
+    return Work(node=node(id, after, more), perform=perform, **more)
 
 
 def group(id: str, *after: str, **more: Any) -> Work:
-    node = {key: more.pop(key) for key in ("run_if", "parent", "branch", "tolerated") if key in more}
-    return Work(node=Node(id, after=after, is_group=True, **node), **more)
+    return Work(node=node(id, after, more, is_group=True), **more)
 
 
 def around(**more: Any) -> Surroundings:
     return Surroundings(run_id="r", name="n", **more)
 
 
+def driving(works: Sequence[Work], surroundings: Surroundings) -> Driver:
+    """A driver of these works, none of which has run."""
+    surroundings.steps.update(blank(works))
+    return Driver(works, Frame(surroundings))
+
+
 async def records(*works: Work, **more: Any) -> dict[str, StepRecord]:
     surroundings = around(**more)
-    await Driver(works, surroundings).run()
+    await driving([*works], surroundings).run()
     return surroundings.steps
 
 
@@ -206,7 +220,7 @@ class TestStop:
             raise StepFailed("too late")
 
         surroundings = around()
-        driver = Driver(
+        driver = driving(
             [leaf("a", fail_later), leaf("b", stop), leaf("c", succeed, "a"), leaf("d", succeed, "b")],
             surroundings,
         )
@@ -255,9 +269,9 @@ class TestGroups:
     async def test_a_choice_takes_one_branch(self, when: str, taken: str, other: str) -> None:
         """The other one is skipped."""
         steps = await records(
-            group("g", when=when, chooses=True),
-            leaf("a", succeed, parent="g", branch="then"),
-            leaf("b", succeed, parent="g", branch="else"),
+            group("g", branch=as_it_holds(when)),
+            leaf("a", succeed, parent="g", into=THEN),
+            leaf("b", succeed, parent="g", into=ELSE),
         )
         assert (steps[taken].status, steps[other].status) == ("succeeded", "skipped")
 
@@ -275,8 +289,8 @@ class TestGroups:
         """Two thousand empty branches one after the other need no deep stack."""
         works = []
         for i in range(2_000):
-            works.append(group(f"g{i}", *([f"g{i - 1}"] if i else []), when="false", chooses=True))
-            works.append(leaf(f"s{i}", succeed, parent=f"g{i}", branch="then"))
+            works.append(group(f"g{i}", *([f"g{i - 1}"] if i else []), branch=as_it_holds("false")))
+            works.append(leaf(f"s{i}", succeed, parent=f"g{i}", into=THEN))
         steps = await records(*works)
         assert (steps["g1999"].status, steps["s1999"].status) == ("succeeded", "skipped")
 
@@ -382,7 +396,7 @@ class TestCancel:
     async def test_running_and_waiting_steps(self) -> None:
         """Only those that ran have a start."""
         surroundings, gate = around(), Gate()
-        driver = Driver([leaf("a"), leaf("b", gate, "a"), leaf("c", succeed, "b")], surroundings)
+        driver = driving([leaf("a"), leaf("b", gate, "a"), leaf("c", succeed, "b")], surroundings)
         run = asyncio.create_task(driver.run())
         await gate.begun.wait()
         driver.cancel()
@@ -395,7 +409,7 @@ class TestCancel:
     async def test_before_the_first_moment(self) -> None:
         """A driver that is cancelled before it runs starts nothing."""
         surroundings = around()
-        driver = Driver([leaf("a"), group("g"), leaf("b", parent="g")], surroundings)
+        driver = driving([leaf("a"), group("g"), leaf("b", parent="g")], surroundings)
         driver.cancel()
         assert await driver.run() == "cancelled"
         assert set(statuses(surroundings.steps).values()) == {"cancelled"}
@@ -408,7 +422,7 @@ class TestCancel:
             driver.cancel()
             return Outcome()
 
-        driver = Driver([leaf("a", cancel_at_once), leaf("b")], surroundings)
+        driver = driving([leaf("a", cancel_at_once), leaf("b")], surroundings)
         assert await driver.run() == "cancelled"
         assert surroundings.steps["b"].status == "cancelled"
         assert surroundings.steps["b"].started_at is None
@@ -420,7 +434,7 @@ class TestCancel:
         async def second_hangs(scope: Scope) -> Outcome:
             return await (gate if scope.index == 1 else succeed)(scope)
 
-        driver = Driver([leaf("a", second_hangs, for_each=["x", "y", "z"], max_parallel=1)], surroundings)
+        driver = driving([leaf("a", second_hangs, for_each=["x", "y", "z"], max_parallel=1)], surroundings)
         run = asyncio.create_task(driver.run())
         await gate.begun.wait()
         driver.cancel()
@@ -434,7 +448,7 @@ class TestCancel:
     async def test_twice_is_as_good_as_once(self) -> None:
         """An impatient second cancel changes nothing."""
         surroundings, gate = around(), Gate()
-        driver = Driver([leaf("a", gate)], surroundings)
+        driver = driving([leaf("a", gate)], surroundings)
         run = asyncio.create_task(driver.run())
         await gate.begun.wait()
         driver.cancel()
@@ -444,7 +458,7 @@ class TestCancel:
     async def test_a_failure_before_the_cancel_stays_a_failure(self) -> None:
         """The whole list failed, then it was cancelled."""
         surroundings, gate = around(), Gate()
-        driver = Driver([leaf("a", break_down), leaf("b", gate)], surroundings)
+        driver = driving([leaf("a", break_down), leaf("b", gate)], surroundings)
         run = asyncio.create_task(driver.run())
         await gate.begun.wait()
         await asyncio.sleep(0)
@@ -464,7 +478,7 @@ class TestCancel:
                 await asyncio.sleep(0)
                 ended.set()
 
-        run = asyncio.create_task(Driver([leaf("a", clean_up)], around()).run())
+        run = asyncio.create_task(driving([leaf("a", clean_up)], around()).run())
         await begun.wait()
         run.cancel()
         with pytest.raises(asyncio.CancelledError):

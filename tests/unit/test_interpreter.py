@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from codegen.errors import ParameterError
 from codegen.step import Retry
-from codegen.workflow import Workflow
+from codegen.workflow import THEN, Workflow
 from steps.errors import StepFailed, StepTimedOut
 from steps.events import Event, Listener
-from steps.interpreter import interpret, plan, wait_before, with_retries
+from steps.interpreter import interpret, plan
 from steps.scope import Outcome, Scope, Surroundings
 from steps.testing import Recorder, run
+from steps.tries import wait_before, with_retries
 
 
 def workflow(*steps: dict[str, Any], **more: Any) -> Workflow:
@@ -256,8 +257,10 @@ def test_a_plan_has_all_lists_parents_first() -> None:
         )
     )
     group, leaf = made.steps
-    assert (group.id, group.perform, group.when, group.chooses) == ("g", None, "1 < 2", True)
-    assert (leaf.id, leaf.node.parent, leaf.node.branch, leaf.max_parallel) == ("b", "g", "then", 2)
+    assert (group.id, group.is_frame, group.when) == ("g", True, None)
+    assert group.branch is not None
+    assert group.branch(scope()) == THEN
+    assert (leaf.id, leaf.node.parent, leaf.node.branch, leaf.max_parallel) == ("b", "g", THEN, 2)
     assert [work.id for work in (*made.on_failure, *made.finally_)] == ["c", "d"]
     assert made.outputs == {"x": "1"}
 
