@@ -15,6 +15,7 @@ from prefect.states import Cancelled, Failed
 from prefect.utilities.engine import link_state_to_task_run_result
 
 from codegen.schedule import Node
+from steps.clock import present
 from steps.errors import StepFailed
 from steps.scope import Outcome, Scope
 from steps.work import Perform
@@ -138,7 +139,17 @@ def _ending_well(step: Task[..., Any]) -> Task[..., Any]:
 
     task = copy(step)
     task.fn = _in_states(step)
+    if present().is_virtual:
+        task.retry_delay_seconds = None  # Prefect would really wait
     return task
+
+
+def _delay(step: Task[..., Any], tries: int) -> float:
+    """Seconds to wait after so many tries."""
+    delays = step.retry_delay_seconds
+    if isinstance(delays, list):
+        return float(delays[min(tries, len(delays)) - 1])
+    return float(delays or 0)
 
 
 def _in_states(step: Task[..., Any]) -> Callable[..., Awaitable[Any]]:
@@ -152,6 +163,8 @@ def _in_states(step: Task[..., Any]) -> Callable[..., Awaitable[Any]]:
             tries = scope.attempts - scope.tried
             if tries <= step.retries:
                 scope.tell("retrying", text=f"{failure.message}; try {tries + 1} of {step.retries + 1}")
+                if present().is_virtual:
+                    await present().sleep(_delay(step, tries))
             return Failed(message=failure.message, data=failure)
 
     return run

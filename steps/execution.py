@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from codegen.result import StepError, StepRecord, StepStatus
+from steps.clock import present
 from steps.errors import InnerFailed, StepFailed
 from steps.events import now
 from steps.frame import Frame
@@ -141,14 +142,12 @@ class Execution:
         return ended(scope, "succeeded", begun, outcome)
 
     async def _repeated(self, scope: Scope) -> Outcome:
-        perform = self._work.perform or self._work.inner
-        assert perform is not None  # noqa: S101 - the driver opens frames and carries out the rest
         repeat = self._work.repeat
         if repeat is None:
-            return await perform(scope)
+            return await self._round(scope)
         condition = repeat.until if repeat.until is not None else repeat.while_
         for round in range(1, repeat.max + 1):
-            outcome = await perform(scope)
+            outcome = await self._round(scope)
             holds = bool(scope.evaluate(str(condition), result=outcome.result))
             if outcome.stops or holds == (repeat.until is not None):
                 return outcome
@@ -156,9 +155,16 @@ class Execution:
                 scope.tell(
                     "retrying", text=f"round {round + 1} of at most {repeat.max} in {repeat.delay:.3g}s"
                 )
-                await asyncio.sleep(repeat.delay)
+                await present().sleep(repeat.delay)
         still = "not yet true" if repeat.until is not None else "still true"
         raise StepFailed(f"repeat: {condition!r} was {still} after {repeat.max} rounds", outcome.result)
+
+    async def _round(self, scope: Scope) -> Outcome:
+        if self._work.perform is not None:
+            with present().work():
+                return await self._work.perform(scope)
+        assert self._work.inner is not None  # noqa: S101 - the driver opens frames and carries out the rest
+        return await self._work.inner(scope)
 
     async def _handled(self, scope: Scope, record: StepRecord) -> StepRecord:
         """The record after the step's own failure handlers, where it has some and they apply."""

@@ -2,7 +2,9 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Concatenate, ParamSpec
 
 from codegen.expressions import ExpressionError, parse_template
@@ -14,6 +16,21 @@ from steps.scope import Outcome, Scope
 P = ParamSpec("P")
 Plain = Callable[Concatenate[Scope, P], Coroutine[Any, Any, Any]]
 Executor = Callable[Concatenate[Scope, P], Coroutine[Any, Any, Outcome]]
+StandIn = Callable[[type[Leaf], Plain[...], Scope, Mapping[str, Any]], Coroutine[Any, Any, Any]]
+
+_stand_in: ContextVar[StandIn | None] = ContextVar("opsconductor_stand_in", default=None)
+
+
+@contextmanager
+def rehearsed(stand_in: StandIn) -> Iterator[None]:
+    """Inside the block no executor does its work: the stand-in gets the type of the step, what would have
+    done the work, and the values that it would have been given.
+    """
+    token = _stand_in.set(stand_in)
+    try:
+        yield
+    finally:
+        _stand_in.reset(token)
 
 
 def executor(model: type[Leaf]) -> Callable[[Plain[P]], Executor[P]]:
@@ -34,7 +51,11 @@ def executor(model: type[Leaf]) -> Callable[[Plain[P]], Executor[P]]:
             del given[scope_name]
             try:
                 values = filled(model, given, scope)
-                result = await function(scope, **values)  # type: ignore[call-arg]
+                stand_in = _stand_in.get()
+                if stand_in is None:
+                    result = await function(scope, **values)  # type: ignore[call-arg]
+                else:
+                    result = await stand_in(model, function, scope, values)
                 if isinstance(result, Outcome):
                     return result
                 return Outcome(json_data(result, "the result"))

@@ -12,6 +12,8 @@ from typing import Any
 from codegen.leaves import Command, Http, Leaf, Notification, Python, Script, Wait
 from codegen.result import Report
 from codegen.workflow import Workflow
+from steps.acting import Actors, Behaviour
+from steps.clock import VirtualClock, keeping, present
 from steps.events import Event, Listener, ignore
 from steps.executor import Executor, filled
 from steps.interpreter import interpret
@@ -50,9 +52,12 @@ def pretending(results: Mapping[str, Any]) -> Mapping[str, Executor[...]]:
     """Executors for a test without effects: `command script http python notification wait` do nothing.
 
     Their templates are filled in as ever. Their result is looked up by the step's id, None where it
-    isn't there; an exception is raised: `{"clean": StepFailed("disk is read-only")}`.
+    isn't there; an exception is raised: `{"clean": StepFailed("disk is read-only")}`; a `Behaviour`, or a
+    list of them, says more: `{"flaky": Behaviour(fails=2)}`.
     """
-    return {**EXECUTORS, **{name: _pretended(model, results) for name, model in _TOUCHING.items()}}
+    actors = Actors({step: result for step, result in results.items() if _is_behaviour(result)})
+    pretended = {name: _pretended(model, results, actors) for name, model in _TOUCHING.items()}
+    return {**EXECUTORS, **pretended}
 
 
 async def run(
@@ -64,23 +69,34 @@ async def run(
     results: Mapping[str, Any] | None = None,
     listener: Listener = ignore,
 ) -> Report:
-    """Run a workflow in this process. `results` pretends steps, `executors` stand in for single types."""
+    """Run a workflow in this process. `results` pretends steps, `executors` stand in for single types.
+
+    With `results` the run's time takes none: retries and waits don't hold up the test.
+    """
     table = EXECUTORS if results is None else pretending(results)
-    return await interpret(
-        workflow,
-        run_id="test",
-        parameters=parameters,
-        targets=targets,
-        listener=listener,
-        executors={**table, **(executors or {})},
-    ).run()
+    with keeping(present() if results is None else VirtualClock()):
+        return await interpret(
+            workflow,
+            run_id="test",
+            parameters=parameters,
+            targets=targets,
+            listener=listener,
+            executors={**table, **(executors or {})},
+        ).run()
 
 
-def _pretended(model: type[Leaf], results: Mapping[str, Any]) -> Executor[...]:
+def _is_behaviour(result: Any) -> bool:
+    several = isinstance(result, list | tuple) and bool(result)
+    return all(isinstance(one, Behaviour) for one in result) if several else isinstance(result, Behaviour)
+
+
+def _pretended(model: type[Leaf], results: Mapping[str, Any], actors: Actors) -> Executor[...]:
     async def pretend(scope: Scope, /, **given: Any) -> Outcome:
         scope.attempts += 1
-        filled(model, given, scope)
+        values = filled(model, given, scope)
         result = results.get(scope.step)
+        if _is_behaviour(result):
+            return Outcome(await actors(model, pretend, scope, values))
         if isinstance(result, BaseException):
             raise result
         return Outcome(result)

@@ -5,20 +5,27 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from codegen.durations import format_duration
+from steps.clock import present
 from steps.errors import StepTimedOut
 
 
 @asynccontextmanager
 async def limited(timeout: float | None) -> AsyncIterator[None]:
     """End the block after `timeout` seconds with `StepTimedOut`; None sets no limit."""
-    limit = asyncio.timeout(timeout)
+    if timeout is None:
+        yield
+        return
+    loop, limit = asyncio.get_running_loop(), asyncio.timeout(None)
+    timer = present().call_later(timeout, lambda: limit.reschedule(loop.time()))
     try:
         async with limit:
             yield
     except TimeoutError as error:
         if not limit.expired():
             raise
-        raise timed_out(timeout or 0) from error
+        raise timed_out(timeout) from error
+    finally:
+        timer.cancel()
 
 
 def timed_out(timeout: float, result: object = None) -> StepTimedOut:

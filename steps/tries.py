@@ -1,9 +1,9 @@
 """Tries of a step that fails, and the waits between them."""
 
-import asyncio
 import random
 
 from codegen.step import Retry
+from steps.clock import present
 from steps.errors import StepFailed
 from steps.scope import Outcome, Scope
 from steps.work import Perform
@@ -24,7 +24,7 @@ async def with_retries(once: Perform, retry: Retry | None, scope: Scope) -> Outc
             delay = wait_before(attempt, retry)
             again = f"try {attempt} of {retry.attempts} in {delay:.3g}s"
             scope.tell("retrying", text=f"{failure.message}; {again}")
-        await asyncio.sleep(delay)
+        await present().sleep(delay)
 
 
 def wait_before(attempt: int, retry: Retry) -> float:

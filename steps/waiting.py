@@ -1,8 +1,7 @@
 """`wait`: lets time pass."""
 
-import asyncio
-
 from codegen.leaves import Wait
+from steps.clock import present
 from steps.executor import executor
 from steps.scope import Scope
 from steps.timing import limited
@@ -12,4 +11,4 @@ from steps.timing import limited
 async def wait(scope: Scope, duration: float, *, timeout: float | None = None) -> None:  # noqa: ARG001 - has no use for it
     """Wait for `duration` seconds; the result is None."""
     async with limited(timeout):
-        await asyncio.sleep(duration)
+        await present().sleep(duration)
