@@ -36,6 +36,8 @@ def _inheriting(step: Step, defaults: Defaults) -> Step:
     keys = _EVERY_STEP + (() if isinstance(step, _ONLY_ONCE) else _LEAVES)
     given = {key: getattr(defaults, key) for key in keys if key in defaults.model_fields_set}
     changes: dict[str, Any] = {key: value for key, value in given.items() if key not in step.model_fields_set}
+    if step.for_each is None and (step.on or changes.get("on")) is None:
+        changes.pop("max_parallel", None)
     changes |= _within(step, defaults)
     if step.on_error is not None:
         changes["on_error"] = step.on_error.model_copy(

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from codegen.checking import checks
+from codegen.checking import checks, doubts
 from codegen.errors import DocumentError, Problem
 from codegen.limits import check_data
 from codegen.paths import parts, sort_key
@@ -49,7 +49,7 @@ def parse(data: Mapping[str, Any]) -> Workflow:
 
 def warnings(workflow: Workflow) -> tuple[Problem, ...]:
     """What will run, but perhaps not as meant."""
-    return checks.warnings(workflow)
+    return doubts.warnings(workflow)
 
 
 def placed(problems: Iterable[Problem], text: str, *, file: str = "") -> tuple[Problem, ...]:

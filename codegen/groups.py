@@ -129,12 +129,19 @@ def is_apart(step: StepBase) -> bool:
 
     Other groups are mere frames: their steps may depend on those around them, and those on them.
     """
+    return why_apart(step) is not None
+
+
+def why_apart(step: StepBase) -> str | None:
+    """The key by which a group says something of its steps as a whole."""
     if not isinstance(step, Group):
-        return False
+        return None
     if isinstance(step, Parallel) and step.wait_for != "all":
-        return True
-    keys = ("on", "for_each", "repeat", "retry", "timeout", "outputs", "on_error", "rollback")
-    return any(getattr(step, key) for key in keys)
+        return "wait_for"
+    keys = ("on", "for_each", "repeat", "retry", "timeout", "on_error")
+    said = [key for key in keys if getattr(step, key) is not None]
+    said += [key for key in ("outputs", "rollback") if getattr(step, key)]
+    return said[0] if said else None
 
 
 def branches(step: StepBase) -> tuple[tuple[str, tuple[Step, ...]], ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from codegen.lists import every_step
 from codegen.schedule import nodes_of
-from codegen.workflow import Condition, Group, Step, Switch, Workflow, branches, sections
+from codegen.workflow import Condition, Group, Parallel, Step, Switch, Workflow, branches, sections
 
 LONGEST_LABEL = 80
 _HARMLESS = frozenset(" _-.,/+=()!?'…")
@@ -70,7 +70,7 @@ class _Chart:
         self, steps: Sequence[Step], after: dict[str, tuple[str, ...]], depth: int, entry: str, branch: str
     ) -> None:
         for step in steps:
-            name, condition = self._names[step.id], _condition(step)
+            name, condition = self._names[step.id], _condition(step, len(after[step.id]))
             waits = [self._names[id] for id in after[step.id] if id in self._names]
             for before in waits:
                 self.arrow(before, name, condition)
@@ -118,11 +118,13 @@ def _branch_names(step: Step) -> tuple[str, ...]:
             return ("",)
 
 
-def _condition(step: Step) -> str:
-    """What must hold for the step to run: `if failed, when params.deep`."""
-    run_if = "" if step.run_if == "succeeded" else f"if {step.run_if}"
+def _condition(step: Step, waits: int) -> str:
+    """What must hold for the step to run: `if failed, when params.deep`, or `if 2 of 3 finished`."""
+    join = "" if step.join == "all" else f"{step.join} of {waits}"
+    ends = join if step.run_if == "succeeded" else f"{join} {step.run_if}".strip()
+    run_if = f"if {ends}" if ends else ""
     when = f"when {step.when}" if step.when is not None and not isinstance(step, Condition) else ""
-    return ", ".join(filter(None, (run_if, when)))
+    return ", ".join(filter(None, ("" if step.enabled else "disabled", run_if, when)))
 
 
 def _kind(step: Step) -> str:
@@ -132,4 +134,17 @@ def _kind(step: Step) -> str:
         if step.for_each
         else ""
     )
-    return " ".join(filter(None, (step.type, on, each)))
+    return " ".join(filter(None, (step.type, _race(step), on, each, _repeat(step))))
+
+
+def _race(step: Step) -> str:
+    if not isinstance(step, Parallel) or step.wait_for == "all":
+        return ""
+    return f"until {step.wait_for} of {len(step.steps)} succeeded"
+
+
+def _repeat(step: Step) -> str:
+    if step.repeat is None:
+        return ""
+    until = step.repeat.until
+    return f"until {until}" if until is not None else f"while {step.repeat.while_}"

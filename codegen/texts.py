@@ -2,27 +2,32 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from codegen.fields import TextKind
 from codegen.leaves import Leaf, own_fields, text_kind
 from codegen.paths import part
-from codegen.workflow import Step, Switch
+from codegen.workflow import Group, Step, Switch
 
 EVERYWHERE = frozenset({"params", "targets", "name", "run", "steps"})
 PER_ITEM = frozenset({"target", "item", "index"})
 RESULT = frozenset({"result"})
 NOWHERE: frozenset[str] = frozenset()
+Moment = Literal["before", "inside", "after"]
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One text, where it stands, how it is read, and which names it sees besides those known everywhere."""
+    """One text, where it stands, how it is read, and which names it sees besides those known everywhere.
+
+    `when` it is read: as the step starts, `inside` it when those in it have ended, or `after` its failure.
+    """
 
     path: str
     kind: TextKind
     text: str
     names: frozenset[str] = NOWHERE
+    when: Moment = "before"
 
 
 def fans_out(step: Step) -> bool:
@@ -33,27 +38,30 @@ def fans_out(step: Step) -> bool:
 def texts(path: str, step: Step, names: frozenset[str]) -> Iterator[Written]:
     """Every text of a step. `names` are those that its place gives, such as `error` in a handler."""
     within = names | (PER_ITEM if fans_out(step) else NOWHERE)
-    after = within | RESULT
     if isinstance(step.for_each, str):
         yield Written(f"{path}.for_each", "expression", step.for_each, names)
     else:
         yield from _nested(f"{path}.for_each", "template", step.for_each, names)
     if step.on is not None:
         yield Written(f"{path}.on", "template", step.on, names)
-    for key, text, known in (
-        ("when", step.when, within),
-        ("failed_when", step.failed_when, after),
-        ("succeeded_when", step.succeeded_when, after),
-    ):
-        if text is not None:
-            yield Written(f"{path}.{key}", "expression", text, known)
-    yield from _nested(f"{path}.outputs", "template", step.outputs, after)
+    if step.when is not None:
+        yield Written(f"{path}.when", "expression", step.when, within)
     yield from _own(path, step, within)
+    yield from _judging(path, step, within)
+
+
+def _judging(path: str, step: Step, names: frozenset[str]) -> Iterator[Written]:
+    """What is read once the step has done its work. A group has no result of its own."""
+    known = names if isinstance(step, Group) else names | RESULT
+    conditions = {"failed_when": step.failed_when, "succeeded_when": step.succeeded_when}
+    if not isinstance(step, Group):
+        yield from _nested(path, "expression", conditions, known, "inside")
+    yield from _nested(f"{path}.outputs", "template", step.outputs, known, "inside")
     if step.repeat is not None:
-        conditions = {"until": step.repeat.until, "while": step.repeat.while_}
-        yield from _nested(f"{path}.repeat", "expression", conditions, after)
+        ends = {"until": step.repeat.until, "while": step.repeat.while_}
+        yield from _nested(f"{path}.repeat", "expression", ends, known, "inside")
     if step.on_error is not None and step.on_error.when is not None:
-        yield Written(f"{path}.on_error.when", "expression", step.on_error.when, within | {"error"})
+        yield Written(f"{path}.on_error.when", "expression", step.on_error.when, names | {"error"}, "after")
 
 
 def _own(path: str, step: Step, names: frozenset[str]) -> Iterator[Written]:
@@ -69,12 +77,15 @@ def _own(path: str, step: Step, names: frozenset[str]) -> Iterator[Written]:
             yield from _nested(f"{path}.{alias}", kind, value, names)
 
 
-def _nested(path: str, kind: TextKind, value: Any, names: frozenset[str]) -> Iterator[Written]:
+def _nested(
+    path: str, kind: TextKind, value: Any, names: frozenset[str], when: Moment = "before"
+) -> Iterator[Written]:
     if isinstance(value, str):
-        yield Written(path, kind, value, names)
+        yield Written(path, kind, value, names, when)
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _nested(path + part(key), kind, item, names)
+            yield from _nested(path + part(key), kind, item, names, when)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from _nested(f"{path}[{index}]", "template" if kind == "shell" else kind, item, names)
+            inner = "template" if kind == "shell" else kind
+            yield from _nested(f"{path}[{index}]", inner, item, names, when)

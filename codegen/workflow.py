@@ -24,6 +24,7 @@ from codegen.groups import (
     case_of,
     is_apart,
     walk,
+    why_apart,
 )
 from codegen.parameters import Parameter
 from codegen.step import OnError, Repeat, Retry, Risk, Rollout, RunIf
@@ -162,4 +163,5 @@ __all__ = [
     "is_apart",
     "sections",
     "walk",
+    "why_apart",
 ]

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from codegen.checking.graph import Graph, Place
+from codegen.checking.sight import Sight
 from codegen.errors import Problem
 from codegen.reading.salvage import Lost
 from codegen.suggestions import Suggestions
+from codegen.workflow import why_apart
 
 MAIN, ON_FAILURE, FINALLY = "steps", "on_failure", "finally"
 
@@ -26,9 +28,10 @@ def check_ids(steps: Sequence[Place]) -> Iterator[Problem]:
 def connect(graph: Graph, lost: Lost, suggestions: Suggestions) -> list[Problem]:
     """Enter all usable dependencies into the graph; those that can't be are problems."""
     problems: list[Problem] = []
+    sight = Sight(graph)
     for position, place in enumerate(graph.steps):
         for number, name in enumerate(place.node.after):
-            refusal = _refusal(graph, position, name, lost, suggestions)
+            refusal = _refusal(sight, graph, position, name, lost, suggestions)
             if refusal:
                 problems.append(Problem(f"{place.path}.depends_on[{number}]", *refusal))
             elif name in graph.index:
@@ -58,7 +61,7 @@ def _written(graph: Graph, circle: Sequence[int]) -> Iterator[int]:
 
 
 def _refusal(
-    graph: Graph, position: int, name: str, lost: Lost, suggestions: Suggestions
+    sight: Sight, graph: Graph, position: int, name: str, lost: Lost, suggestions: Suggestions
 ) -> tuple[str, str] | None:
     if name not in graph.index:
         return unknown_id(name, graph, lost, suggestions)
@@ -77,7 +80,7 @@ def _refusal(
         )
     if graph.steps[other].section != here.section:
         return _across(here, graph.steps[other])
-    return None
+    return _over_a_border(sight, graph, position, other)
 
 
 def unknown_id(name: str, graph: Graph, lost: Lost, suggestions: Suggestions) -> tuple[str, str] | None:
@@ -90,15 +93,36 @@ def unknown_id(name: str, graph: Graph, lost: Lost, suggestions: Suggestions) ->
     return f'no step has the id "{name:.80}"', suggestions.cure(name, known, "ids")
 
 
+def _over_a_border(sight: Sight, graph: Graph, here: int, other: int) -> tuple[str, str] | None:
+    """A group that runs its steps by itself begins and ends for those around it as one."""
+    pair = None if sight.home(here) == sight.home(other) else sight.side_by_side(here, other)
+    if pair is None:
+        return None
+    name = graph.steps[other].node.id
+    waiting, awaited = (graph.steps[step].node.id for step in pair)
+    cure = f'depend on "{awaited}"' if pair[0] == here else f'let "{waiting}" depend on "{awaited}"'
+    border = graph.steps[pair[0] if pair[1] == other else pair[1]].step
+    why = f'which runs its steps by itself because it has "{why_apart(border)}"'
+    if pair[1] == other:
+        return f'this step is inside "{border.id}", {why}; "{name}" is outside', cure
+    return f'"{name}" is inside "{border.id}", {why}', cure
+
+
 def _across(here: Place, other: Place) -> tuple[str, str]:
-    message = f'"{other.node.id}" belongs to {_named(other.section)}, this step to {_named(here.section)}'
+    message = f'"{other.node.id}" belongs to {named(other)}, this step to {named(here)}'
+    if here.owner is not None and other.section != here.section:
+        when = "has succeeded and the workflow failed later" if here.is_undo else "has failed"
+        return message, f'take it out; the steps of {named(here)} start when "{here.owner}" {when}'
     if here.section in (ON_FAILURE, FINALLY) and other.section == MAIN:
         return message, f"take it out; {here.section} steps start when the main steps have ended"
     return message, "depend on steps of the same list only"
 
 
-def _named(section: str) -> str:
-    return "the main steps" if section == MAIN else section
+def named(place: Place) -> str:
+    """The list that a step belongs to, in words."""
+    if place.owner is not None:
+        return f'{"rollback" if place.is_undo else "on_error"} of "{place.owner}"'
+    return "the main steps" if place.section == MAIN else place.section
 
 
 def _circle_cure(graph: Graph, circle: Sequence[int]) -> str:

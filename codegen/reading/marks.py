@@ -48,12 +48,14 @@ class Marks:
     def locate(self, path: Path, *, at_key: bool = False) -> Place:
         """The place of a key or value, or of its nearest ancestor that exists.
 
-        A scalar is found at its value; a container, and what `at_key` asks for, at its key.
+        A scalar is found at its value; a container, and what `at_key` asks for, at its key. What a step
+        doesn't say itself is where the document's `defaults` say it.
         """
         node, place = self.root, self.start
         for depth, part in enumerate(path):
             if part not in self._values.get(id(node), {}):
-                return place
+                inherited = _inherited(path[depth:], node, self.root)
+                return self.locate(inherited, at_key=at_key) if inherited else place
             holder, node = node, node[part]
             is_scalar = depth == len(path) - 1 and not at_key and not isinstance(node, dict | list)
             place = (self._values if is_scalar else self._keys)[id(holder)][part]
@@ -62,3 +64,11 @@ class Marks:
     def placed(self, problem: Problem, file: str) -> Problem:
         """The problem with its line and column."""
         return problem if problem.line else problem.at(file, *self.locate(parts(problem.path)))
+
+
+def _inherited(rest: Path, node: Any, root: Any) -> Path | None:
+    """Where the defaults say what a step, `node`, doesn't."""
+    defaults = root.get("defaults") if isinstance(root, dict) else None
+    is_step = node is not root and isinstance(node, dict) and "id" in node and "type" in node
+    says_so = is_step and isinstance(defaults, dict) and rest[0] in defaults
+    return ("defaults", *rest) if says_so else None

@@ -204,10 +204,10 @@ def test_basis_says_what_a_factor_was_computed_from(factor: str, document: Workf
 
 
 def test_defaults_count_as_if_every_leaf_said_so() -> None:
-    """Inherited retries and run_if are retries and conditions of each leaf, and of no group."""
+    """Inherited retries are retries of each leaf, an inherited run_if is a condition of each group too."""
     steps = [beside("g", step("a"), step("b", retry={"attempts": 1}, run_if="succeeded"))]
     inherited = measure(workflow(steps, defaults={"retry": {"attempts": 2}, "run_if": "finished"}))
-    assert (inherited.amounts.safeguards, inherited.amounts.conditions) == (1, 1)
+    assert (inherited.amounts.safeguards, inherited.amounts.conditions) == (1, 2)
 
 
 def test_switch_counts_its_cases() -> None:

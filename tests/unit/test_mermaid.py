@@ -104,6 +104,34 @@ def test_a_chart_of_groups_and_conditions() -> None:
     )
 
 
+def test_joins_races_repeats_and_disabled_steps_say_so() -> None:
+    """On the arrows what has to end, in the boxes how often or until when."""
+    document = workflow(
+        [
+            beside("race", step("a", enabled=False), step("b", repeat={"until": "result", "max": 2}))
+            | {"wait_for": 1},
+            step("c", depends_on=[], repeat={"while": "result", "max": 2}),
+            step("d", depends_on=["race", "c"], join="any"),
+            step("e", depends_on=["race", "c"], join=2, run_if="finished", enabled=False),
+        ]
+    )
+    assert to_mermaid(document) == (
+        """flowchart TD
+    subgraph g0 ["race, parallel until 1 of 2 succeeded"]
+        s1["a<br/>command<br/>disabled"]
+        s2["b<br/>command until result"]
+    end
+    s3["c<br/>command while result"]
+    s4["d<br/>command"]
+    s5["e<br/>command"]
+    g0 -->|"if any of 2"| s4
+    s3 -->|"if any of 2"| s4
+    g0 -->|"disabled, if 2 of 2 finished"| s5
+    s3 -->|"disabled, if 2 of 2 finished"| s5
+"""
+    )
+
+
 def test_cases_of_a_switch_are_named_on_their_arrows() -> None:
     """As the document spells them; the default comes last."""
     cases = {"web": [step("a")], "a b": [step("b")], "none": []}
