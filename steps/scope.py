@@ -112,7 +112,7 @@ class Scope:
         names: dict[str, Any] = {
             "params": around.params,
             "targets": around.targets,
-            "steps": around.steps,
+            "steps": around.steps | self.inner if self.inner else around.steps,
             "name": around.name,
             "run": {"id": around.run_id},
             "error": self.error,
