@@ -49,8 +49,8 @@ class Block:
         steps = {**scope.surroundings.steps, **scope.inner, **fresh}
         surroundings = replace(scope.surroundings, steps=steps)
         driver = Driver(self.works, Frame(surroundings, scope.spots, error), self.enough)
+        branch = self.branch(scope) if self.branch is not None else None
         try:
-            branch = self.branch(scope) if self.branch is not None else None
             ending = await driver.run(branch)
         finally:
             scope.inner.update({id: steps[id] for id in fresh})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from steps.events import now
 from steps.frame import Frame
 from steps.records import cancelled, ended, error_of, gathered, left, refused, side_by_side
 from steps.scope import Outcome, Scope, Spot, Undo
-from steps.work import NOT_NEEDED, Work, below
+from steps.work import NOT_NEEDED, Work, below, inside
 
 
 class Execution:
@@ -61,9 +61,11 @@ class Execution:
         self._told(self._frame.scope(self._work.id), record)
         self.leave(record.status)
 
-    def leave(self, status: StepStatus) -> None:
-        """The step ended so without having run: what becomes of the steps inside it."""
+    def leave(self, status: StepStatus, ran: Container[str] = ()) -> None:
+        """The step ended so: what becomes of the steps inside it that it did not come to."""
         for work in self._inside():
+            if work.id in ran:
+                continue
             record = self._steps[work.id] = left(work.id, status, self.id)
             if work.perform is not None:
                 _told(self._frame.scope(work.id), record)
@@ -74,8 +76,7 @@ class Execution:
             record = await self._execute(scope)
         finally:
             self._steps.update(scope.inner)
-        if self._work.inner and not scope.inner:
-            self.leave(record.status)
+        self.leave(record.status, scope.inner)
         return record
 
     async def _fan_out(self, pairs: Sequence[tuple[str | None, Any]]) -> list[StepRecord]:
@@ -106,12 +107,18 @@ class Execution:
                 for scope, record in zip(scopes, records, strict=True)
             ]
             self._steps[work.id] = side_by_side(inner, spots)
-        for work in below(self._work.on_error.steps.works if self._work.on_error else ()):
+        for work in self._handlers():
             handled = [scope.inner.get(work.id) or NOT_NEEDED for scope in scopes]
             self._steps[work.id] = side_by_side(handled, spots)
 
     def _inside(self) -> list[Work]:
-        return list(below(self._work.inner.works)) if self._work.inner else []
+        return list(inside(self._work.inner.works)) if self._work.inner else []
+
+    def _handlers(self) -> Iterator[Work]:
+        """All steps that run inside an execution only because of what others did there."""
+        yield from below(self._work.on_error.steps.works if self._work.on_error else ())
+        for work in self._inside():
+            yield from below(work.handlers())
 
     async def _execute(self, scope: Scope) -> StepRecord:
         """One execution: its own `when`, all its tries and repeats, and what is done about its failure."""
@@ -172,10 +179,10 @@ class Execution:
         if handlers is None or record.error is None:
             return record
         scope.error = record.error
-        if handlers.when is not None and not scope.evaluate(handlers.when):
-            return record
         scope.inner[self._work.id] = record
         try:
+            if handlers.when is not None and not scope.evaluate(handlers.when):
+                return record
             await handlers.steps(scope, record.error)
         except StepFailed as failure:
             message = f"{record.error.message}; its on_error failed, too: {failure.message}"

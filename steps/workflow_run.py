@@ -130,8 +130,11 @@ class WorkflowRun:
             self._cancel_driver()
 
     async def _undo(self, error: StepError | None) -> None:
-        """Newest first, all of them: one that fails is named and holds up no other."""
-        for undo in reversed(list(self._around.undos.values())):
+        """Newest first, all of them: one that fails is named and holds up no other.
+
+        Each once; one that a cancellation cut short is done again.
+        """
+        for key, undo in reversed(list(self._around.undos.items())):
             scope = Scope(undo.scope.surroundings, undo.scope.step, spots=undo.scope.spots, error=error)
             try:
                 await undo.steps(scope)
@@ -139,6 +142,7 @@ class WorkflowRun:
                 self._not_undone.append(error_of(scope, failure.message))
             for id, record in scope.inner.items():
                 self._around.steps[id] = placed(self._around.steps[id], scope.spots, record)
+            del self._around.undos[key]
 
     def _cancel_driver(self) -> None:
         if self._driver:
