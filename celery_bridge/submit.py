@@ -15,7 +15,7 @@ from celery_bridge.relay import AnyLogger, Relay
 from celery_bridge.remote import link_to, run_remotely
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Submission
-from codegen.result import StepError
+from codegen.reasons import failure
 from steps.events import Event, Listener, ignore
 
 LONGEST_NAME = 100
@@ -62,10 +62,4 @@ async def run_on_celery(
         return Failed(message=str(error), data=error)  # raised, it would fill the log with its traceback
     if report.cancelled:
         return Cancelled(data=report)
-    return (
-        Completed(data=report) if report.error is None else Failed(message=_cause(report.error), data=report)
-    )
-
-
-def _cause(error: StepError) -> str:
-    return f"step {error.step!r} failed: {error.message}"
+    return Completed(data=report) if report.success else Failed(message=failure(report), data=report)

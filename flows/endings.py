@@ -6,7 +6,8 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Failed
 
-from codegen.result import Report, StepError
+from codegen.reasons import failure, with_leftovers
+from codegen.result import Report
 
 
 def unsuccessful(report: Report, reason: str | None, data: Any = None) -> State[Any] | None:
@@ -20,21 +21,7 @@ def why(report: Report, leaves: Collection[str]) -> str | None:
     """Why the run did not succeed, None where it did; `leaves` are the main steps that are no groups."""
     if report.success:
         return None
-    reason = _cancellation(report, leaves) if report.cancelled else _failure(report)
-    return "; ".join([reason, *map(_not_undone, report.not_undone)])
-
-
-def _failure(report: Report) -> str:
-    """Which step failed, and why; or why the workflow did as a whole."""
-    error = report.error
-    if error is None:
-        return "the workflow failed"
-    return f"step {error.step!r} failed: {error.message}" if error.step else error.message
-
-
-def _not_undone(error: StepError) -> str:
-    place = f" on {error.target}" if error.target else "" if error.index is None else f" [{error.index}]"
-    return f"{error.step}{place} could not be undone: {error.message}"
+    return with_leftovers(report, _cancellation(report, leaves)) if report.cancelled else failure(report)
 
 
 def _cancellation(report: Report, leaves: Collection[str]) -> str:
