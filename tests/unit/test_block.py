@@ -1,4 +1,4 @@
-"""Groups that run their steps by themselves: fan-out, tries, rounds, time limits, outputs, races, switches."""
+"""Groups that run their steps by themselves: fan-out, tries, rounds, limits, outputs, races, switches."""
 
 import asyncio
 

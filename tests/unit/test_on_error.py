@@ -1,6 +1,7 @@
 """What a step's own failure handlers do, and what they make of its failure."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.unit.actor import (
 )
 
 
-def handled(id: str, *handlers: Spec, recover: bool = False, when: str | None = None, **more: Spec) -> Spec:
+def handled(id: str, *handlers: Spec, recover: bool = False, when: str | None = None, **more: Any) -> Spec:
     """A step with failure handlers."""
     what = {"steps": list(handlers) or [step("h")], "recover": recover} | ({"when": when} if when else {})
     return step(id, on_error=what, **more)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from codegen.result import Report
+from steps.events import Event
 from tests.unit.actor import (
     Actor,
     Spec,
@@ -210,7 +211,12 @@ class TestCancel:
         document = workflow(
             undoable("a"), undoable("b"), step("c"), on_failure=[step("d")], finally_=[step("e")]
         )
-        run = actor.playing(document, listener=lambda event: run.cancel() if event.step == "undo_b" else None)
+
+        def listen(event: Event) -> None:
+            if event.step == "undo_b":
+                run.cancel()
+
+        run = actor.playing(document, listener=listen)
         done = await run.run()
         assert actor.did == ["a", "b", "c", "undo_b", "undo_a", "e"]
         assert (done.cancelled, unfinished(done)) == (True, [])
