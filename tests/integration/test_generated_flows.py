@@ -183,7 +183,9 @@ CASES: dict[str, tuple[str, Workflow]] = {
     ),
     "retries that don't": (
         "failed",
-        workflow(fail("a", retry={"attempts": 3, "delay": "10ms", "backoff": 2, "jitter": True}), put("b")),
+        workflow(
+            run("a", "exit 3", retry={"attempts": 3, "delay": "10ms", "backoff": 2, "jitter": True}), put("b")
+        ),
     ),
     "retries of items": (
         "failed",
