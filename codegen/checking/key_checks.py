@@ -86,10 +86,8 @@ def _unreachable_wins(place: Place) -> Iterator[Problem]:
     step = place.step
     if not isinstance(step, Parallel) or isinstance(step.wait_for, str):
         return
-    enabled = sum(one.enabled for one in step.steps)
-    if step.wait_for > enabled:
-        which = "" if enabled == len(step.steps) else "enabled "
-        message = f"{step.wait_for} can't succeed: the group has only {counted(enabled, f'{which}step')}"
+    if step.wait_for > len(step.steps):
+        message = f"{step.wait_for} can't succeed: the group has only {counted(len(step.steps), 'step')}"
         yield Problem(f"{place.path}.wait_for", message, "write a smaller number, or all")
 
 

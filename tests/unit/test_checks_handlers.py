@@ -150,7 +150,8 @@ def test_handlers_depend_on_steps_of_their_own_list(
 def test_handlers_of_a_step_that_fans_out_see_its_target_and_item(key: str, fan_out: dict[str, Any]) -> None:
     """Each execution has its own, also inside groups among the handlers."""
     steps = [step("p", "parallel", steps=[says("h", "{{ target }} {{ item }} {{ index }}")])]
-    load(document(step("a", **fan_out, **{key: {"steps": steps} if key == "on_error" else steps})))
+    handlers: Any = {"steps": steps} if key == "on_error" else steps
+    load(document(step("a") | fan_out | {key: handlers}))
 
 
 def test_a_handler_sees_the_record_of_its_own_execution() -> None:
