@@ -16,6 +16,7 @@ _COMMANDS = {
     "route": ("cli.route:route", "Explain which engine a workflow goes to. Runs nothing, needs no server."),
     "validate": ("cli.validate:validate", "Report everything that is wrong with some documents."),
     "generate": ("cli.generate:generate", "Turn a workflow into a Prefect flow in Python."),
+    "test": ("cli.test:run_tests", "Run the tests of workflows: steps are pretended, nothing is touched."),
     "graph": ("cli.generate:graph", "Draw a workflow as a Mermaid diagram."),
     "up": ("cli.installation:up", "Start the built-in Prefect server, broker, worker and router."),
     "down": ("cli.installation:down", "Stop what `up` started."),

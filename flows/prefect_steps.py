@@ -140,7 +140,7 @@ def _ending_well(step: Task[..., Any]) -> Task[..., Any]:
     task = copy(step)
     task.fn = _in_states(step)
     if present().is_virtual:
-        task.retry_delay_seconds = None  # Prefect would really wait
+        task.retry_delay_seconds = []  # Prefect would really wait
     return task
 
 

@@ -81,7 +81,7 @@ class VirtualClock(Clock):
         """Let so much time pass, which takes none."""
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         turn = _turn.get()
-        moment = self._at(seconds, lambda: over.done() or over.set_result(None), turn)
+        moment = self._at(seconds, lambda: None if over.done() else over.set_result(None), turn)
         try:
             if turn is None:
                 await over

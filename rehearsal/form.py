@@ -1,0 +1,108 @@
+"""The form of a test file: cases of how a workflow goes when its steps behave so and so."""
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from codegen.decision import ENGINES, EngineName
+from codegen.fields import Duration, Identifier, Model, Name
+from codegen.result import StepStatus
+from steps.acting import Behaviour
+
+
+def _check_pattern(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from error
+    return pattern
+
+
+def _check_order(text: str) -> str:
+    ids = [id for pair in pairs(text) for id in pair]
+    if not ids or not all(re.fullmatch(r"[A-Za-z]\w*", id) for id in ids):
+        raise ValueError("write ids of steps with < between them: 'usage < clean' or 'a, b < c'")
+    return text
+
+
+def pairs(order: str) -> list[tuple[str, str]]:
+    """Which step came before which: `a, b < c < d`."""
+    parts = [[id.strip() for id in part.split(",")] for part in order.split("<")]
+    return [(earlier, later) for before, after in pairwise(parts) for earlier in before for later in after]
+
+
+class Matching(Model):
+    """A text in which a regular expression finds something."""
+
+    matches: Annotated[str, AfterValidator(_check_pattern)]
+
+
+Order = Annotated[str, AfterValidator(_check_order)]
+
+
+class Expectation(Model):
+    """What is to be found after the run; what is not said may be anything."""
+
+    success: bool | None = None
+    cancelled: bool | None = None
+    error: str | Matching | None = None
+    states: dict[Identifier, StepStatus] = Field(default_factory=dict)
+    attempts: dict[Identifier, int] = Field(default_factory=dict)
+    items: dict[Identifier, tuple[StepStatus, ...]] = Field(default_factory=dict)
+    results: dict[Identifier, Any] = Field(default_factory=dict)
+    errors: dict[Identifier, str | Matching | None] = Field(default_factory=dict)
+    outputs: dict[str, Any] = Field(default_factory=dict)
+    step_outputs: dict[Identifier, dict[str, Any]] = Field(default_factory=dict)
+    order: tuple[Order, ...] = ()
+    started: tuple[str, ...] | None = None
+    not_started: tuple[Identifier, ...] = ()
+    not_undone: tuple[Identifier, ...] | None = None
+
+    def steps(self) -> list[tuple[str, str]]:
+        """Where steps are named, and by which id."""
+        named = ("states", "attempts", "items", "results", "errors", "step_outputs")
+        found = [(f"{key}.{id}", id) for key in named for id in getattr(self, key)]
+        found += [(f"not_started[{i}]", id) for i, id in enumerate(self.not_started)]
+        found += [(f"not_undone[{i}]", id) for i, id in enumerate(self.not_undone or ())]
+        for i, order in enumerate(self.order):
+            found += [(f"order[{i}]", id) for pair in pairs(order) for id in pair]
+        return found
+
+
+class Case(Model):
+    """One run of the workflow."""
+
+    name: Name
+    workflow: str | dict[str, Any] | None = None
+    engines: Annotated[tuple[EngineName, ...], Field(min_length=1)] | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    targets: tuple[str, ...] | None = None
+    leaves: dict[Identifier, Behaviour | tuple[Behaviour, ...]] = Field(default_factory=dict)
+    cancel_after: Duration | None = None
+    known: str | dict[EngineName, str] | None = None
+    expect: Expectation
+
+    def known_on(self, engine: EngineName) -> str | None:
+        """Why the case fails on the engine, where that is known."""
+        return self.known.get(engine) if isinstance(self.known, Mapping) else self.known
+
+
+class TestFile(Model):
+    """A test file; what it says of the workflow and the engines holds for cases that don't."""
+
+    __test__ = False  # it is no test itself, whatever pytest makes of its name
+
+    workflow: str | dict[str, Any] | None = None
+    engines: Annotated[tuple[EngineName, ...], Field(min_length=1)] = ENGINES
+    cases: Annotated[tuple[Case, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [case.name for case in self.cases]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"cases need names of their own; twice: {', '.join(twice)}")
+        return self

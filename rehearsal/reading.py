@@ -1,0 +1,175 @@
+"""Reads test files: every mistake with its line, before anything is run."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from codegen.decision import EngineName
+from codegen.document import load_file, parse
+from codegen.errors import DocumentError, ParameterError, Problem
+from codegen.leaves import Leaf
+from codegen.lists import every_step
+from codegen.parameters import check_values
+from codegen.paths import Path as Place
+from codegen.paths import written
+from codegen.reading.marks import Marks
+from codegen.reading.source_text import check_text, read_text
+from codegen.reading.yaml_source import read_yaml
+from codegen.support import unsupported
+from codegen.targets import check_targets
+from codegen.workflow import Workflow
+from flows.documents import folders, found
+from rehearsal.form import Case, TestFile
+from steps.acting import HARMLESS
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """One case with its workflow, ready to be run on each of its engines."""
+
+    file: str
+    case: Case
+    workflow: Workflow
+    engines: tuple[EngineName, ...]
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets of the run."""
+        return self.workflow.targets if self.case.targets is None else self.case.targets
+
+
+def read_file(path: Path) -> list[Rehearsal]:
+    """The cases of a test file. DocumentError names everything that is wrong with it."""
+    file, text = str(path), read_text(path)
+    check_text(text, file)
+    builder = read_yaml(text, file)
+    marks = builder.marks
+    try:
+        tests = TestFile.model_validate(marks.root)
+    except ValidationError as error:
+        wrong = [marks.placed(problem, file) for problem in _malformed(error, marks.root)]
+        raise DocumentError([*builder.problems, *wrong]) from error
+    rehearsals: list[Rehearsal] = []
+    problems = list(builder.problems)
+    workflows = _Workflows(path, marks)
+    for number, case in enumerate(tests.cases):
+        try:
+            workflow = workflows.of(case, tests, number)
+        except DocumentError as error:
+            problems += error.problems
+            continue
+        problems += [marks.placed(problem, file) for problem in _unfit(case, workflow, f"cases[{number}]")]
+        rehearsals.append(Rehearsal(file, case, workflow, case.engines or tests.engines))
+    if problems:
+        raise DocumentError(dict.fromkeys(problems))
+    return rehearsals
+
+
+class _Workflows:
+    """The documents that a test file names, each read once."""
+
+    def __init__(self, path: Path, marks: Marks) -> None:
+        self._path = path
+        self._marks = marks
+        self._known: dict[str, Workflow] = {}
+
+    def of(self, case: Case, tests: TestFile, number: int) -> Workflow:
+        """The document of a case."""
+        place = f"cases[{number}].workflow" if case.workflow is not None else "workflow"
+        named = case.workflow if case.workflow is not None else tests.workflow
+        if named is None:
+            cure = "write workflow: with a file beside this one, a document's name, or the document itself"
+            raise DocumentError([self._placed(Problem(f"cases[{number}]", "it has no workflow", cure))])
+        if isinstance(named, str):
+            return self._file(named, place)
+        title = case.name if case.workflow is not None else self._path.name
+        return self._inline({"name": title, **named}, place)
+
+    def _file(self, name: str, place: str) -> Workflow:
+        if name not in self._known:
+            beside = self._path.parent / name
+            try:
+                self._known[name] = load_file(beside if beside.is_file() else found(name, folders()))
+            except DocumentError as error:
+                raise DocumentError(
+                    problem if problem.line else self._placed(Problem(place, problem.message, problem.cure))
+                    for problem in error.problems
+                ) from error
+        return self._known[name]
+
+    def _inline(self, data: Mapping[str, Any], place: str) -> Workflow:
+        try:
+            workflow = parse(data)
+            problems = tuple(unsupported(workflow))
+        except DocumentError as error:
+            problems = error.problems
+        if problems:
+            raise DocumentError(
+                self._placed(Problem(f"{place}.{one.path}", one.message, one.cure)) for one in problems
+            )
+        return workflow
+
+    def _placed(self, problem: Problem) -> Problem:
+        return self._marks.placed(problem, str(self._path))
+
+
+def _malformed(error: ValidationError, data: Any) -> Iterator[Problem]:
+    """What pydantic refuses, in plain words; of a value that fits nothing the first reason."""
+    seen: set[str] = set()
+    for one in error.errors(include_url=False, include_input=False):
+        place = written(_place(one["loc"], data))
+        if place not in seen:
+            seen.add(place)
+            yield Problem(place, *_words(one["type"], one["msg"]))
+
+
+def _place(location: Iterable[str | int], data: Any) -> Place:
+    """Follows the file along pydantic's location, which also names members of unions."""
+    path: list[str | int] = []
+    location = list(location)
+    for index, part in enumerate(location):
+        inside = part in data if isinstance(data, dict) else isinstance(data, list) and isinstance(part, int)
+        if inside:
+            path.append(part)
+            data = data[part]
+        elif index == len(location) - 1 and isinstance(data, dict) and part != "[key]":
+            path.append(part)
+    return tuple(path)
+
+
+def _words(kind: str, message: str) -> tuple[str, str]:
+    if kind == "extra_forbidden":
+        return "there is no such key", "docs/how-to/test-a-workflow.md lists the keys"
+    if kind == "missing":
+        return "it is missing", ""
+    return message.removeprefix("Value error, "), ""
+
+
+def _unfit(case: Case, workflow: Workflow, place: str) -> Iterator[Problem]:
+    """What a case says that its workflow has no use for."""
+    steps = {step.id: step for _, step in every_step(workflow)}
+    for id in case.leaves:
+        step = steps.get(id)
+        if step is None:
+            yield _unknown(f"{place}.leaves.{id}", id, steps)
+        elif not isinstance(step, Leaf):
+            yield Problem(f"{place}.leaves.{id}", f"{id} is a group", "name the steps in it")
+        elif type(step) in HARMLESS:
+            kind = step.type
+            yield Problem(f"{place}.leaves.{id}", f"steps of type {kind} are run for real", "leave it out")
+    for path, id in case.expect.steps():
+        if id not in steps:
+            yield _unknown(f"{place}.expect.{path}", id, steps)
+    try:
+        check_values(workflow.parameters, case.parameters)
+        check_targets(case.targets or ())
+    except ParameterError as error:
+        for one in error.problems:
+            yield Problem(f"{place}.{one.path}", one.message, one.cure)
+
+
+def _unknown(path: str, id: str, steps: Iterable[str]) -> Problem:
+    return Problem(path, f"the workflow has no step {id!r}", f"its steps are: {', '.join(steps)}")

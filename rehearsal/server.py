@@ -1,0 +1,36 @@
+"""A Prefect server that rehearsals need, because a flow does; nobody looks at what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import prefect.settings
+from prefect.settings import temporary_settings
+from prefect.testing.utilities import prefect_test_harness
+
+PATIENCE = 180
+# What the server would do beside answering: with SQLite it only gets in the way of the runs.
+_NOT_NEEDED = (
+    "PREFECT_LOGGING_TO_API_ENABLED",
+    "PREFECT_SERVER_ANALYTICS_ENABLED",
+    "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_ENABLED",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED",
+    "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED",
+    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_ENABLED",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED",
+)
+
+
+@contextmanager
+def prefect_server(*, quiet: bool = False) -> Iterator[None]:
+    """Flows inside the block run against a server of their own. `quiet`: they log nothing in this process."""
+    settings: dict[Any, object] = {getattr(prefect.settings, name): False for name in _NOT_NEEDED}
+    if quiet:
+        settings[prefect.settings.PREFECT_LOGGING_LEVEL] = "CRITICAL"
+    with temporary_settings(updates=settings), prefect_test_harness(server_startup_timeout=PATIENCE):
+        yield

@@ -1,0 +1,16 @@
+"""The cases of the conformance suite."""
+
+from pathlib import Path
+
+from rehearsal.reading import Rehearsal, read_file
+
+FOLDER = Path(__file__).parent
+
+
+def all_cases() -> dict[str, Rehearsal]:
+    """Every case by its place: `race: two of three`."""
+    return {
+        f"{file.name.split('.')[0]}: {rehearsal.case.name}": rehearsal
+        for file in sorted(FOLDER.glob("*.test.yaml"))
+        for rehearsal in read_file(file)
+    }
