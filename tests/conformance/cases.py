@@ -5,6 +5,8 @@ from pathlib import Path
 from rehearsal.reading import Rehearsal, read_file
 
 FOLDER = Path(__file__).parent
+BEHAVIOUR = "behaviour"
+"""The key of a document's metadata that tells a rehearsing worker how its steps behave."""
 
 
 def all_cases() -> dict[str, Rehearsal]:

@@ -9,14 +9,27 @@ from pathlib import Path
 
 import pytest
 
+from celery_bridge.settings import BridgeSettings
+from codegen.decision import EngineName
 from codegen.registry import Registry
 from rehearsal.reading import Rehearsal
 from rehearsal.running import judged
 from rehearsal.verdicts import Verdict
 from tests.conformance.cases import all_cases
+from tests.conformance.remote import judged_remotely
+from tests.integration.brokers import redis_server, worker
 
 CASES = all_cases()
-each_case = pytest.mark.parametrize("rehearsal", CASES.values(), ids=CASES)
+
+
+def each_case(engine: EngineName, *, cancelled: bool = True) -> pytest.MarkDecorator:
+    """The cases of an engine; those that are cancelled from outside can be left out."""
+    chosen = {
+        place: rehearsal
+        for place, rehearsal in CASES.items()
+        if engine in rehearsal.engines and (cancelled or rehearsal.case.cancel_after is None)
+    }
+    return pytest.mark.parametrize("rehearsal", chosen.values(), ids=chosen)
 
 
 def check(verdict: Verdict) -> None:
@@ -39,7 +52,7 @@ def prefect_api() -> Iterator[None]:
         yield
 
 
-@each_case
+@each_case("celery")
 def test_in_the_interpreter(rehearsal: Rehearsal, tmp_path: Path) -> None:
     """As a Celery worker would run it, in this process."""
     check(judged(rehearsal, "celery", Registry(tmp_path)))
@@ -48,11 +61,32 @@ def test_in_the_interpreter(rehearsal: Rehearsal, tmp_path: Path) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.xdist_group("conformance-prefect")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
-@each_case
+@each_case("prefect")
 @pytest.mark.usefixtures("prefect_api")
 def test_as_a_generated_flow(rehearsal: Rehearsal, registry: Registry) -> None:
     """The Python that is generated from the document, in Prefect."""
     check(judged(rehearsal, "prefect", registry))
+
+
+@pytest.fixture(scope="session")
+def rehearsing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BridgeSettings]:
+    """One broker and one real worker, with actors, for all cases."""
+    folder = tmp_path_factory.mktemp("worker")
+    with redis_server(tmp_path_factory.mktemp("redis")) as redis:
+        app = "tests.conformance.rehearsing_worker"
+        with worker(folder, redis.url, redis.url, "--concurrency=1", app=app):
+            yield BridgeSettings.of(redis.url)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.xdist_group("conformance-celery")
+@each_case("celery", cancelled=False)
+async def test_on_a_celery_worker(rehearsal: Rehearsal, rehearsing: BridgeSettings) -> None:
+    """Sent through a broker, run in a process of a worker's pool, reported through Redis.
+
+    Without the cases that are cancelled after some of the run's time: from here nobody can tell when that is.
+    """
+    check(await judged_remotely(rehearsal, rehearsing))
 
 
 def test_there_are_cases_for_every_topic() -> None:

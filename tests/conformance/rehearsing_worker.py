@@ -1,0 +1,35 @@
+"""A Celery worker that pretends the steps of the workflows it is sent: their metadata says how each behaves.
+
+Only tests start it. The worker that people run knows nothing of this, whatever a document says.
+"""
+
+from contextlib import ExitStack
+from typing import Any
+
+from celery.signals import task_postrun, task_prerun
+
+from celery_bridge.worker import app
+from rehearsal.form import Case
+from steps.acting import Actors
+from steps.clock import VirtualClock, keeping
+from steps.executor import rehearsed
+from tests.conformance.cases import BEHAVIOUR
+
+__all__ = ["app"]
+
+_rehearsal = ExitStack()
+
+
+@task_prerun.connect  # type: ignore[untyped-decorator]
+def begin(args: tuple[Any, ...], kwargs: dict[str, Any], **_: object) -> None:
+    """The actors take the stage. A process of the pool runs one task at a time."""
+    document = kwargs["document"] if "document" in kwargs else args[0]
+    case = Case.model_validate({"name": "sent", "expect": {}, "leaves": document["metadata"][BEHAVIOUR]})
+    _rehearsal.enter_context(keeping(VirtualClock()))
+    _rehearsal.enter_context(rehearsed(Actors(case.leaves)))
+
+
+@task_postrun.connect  # type: ignore[untyped-decorator]
+def end(**_: object) -> None:
+    """And leave it."""
+    _rehearsal.close()
