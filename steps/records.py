@@ -75,9 +75,7 @@ def side_by_side(records: Sequence[StepRecord], spots: Sequence[Spot]) -> StepRe
         record.model_copy(update={"target": spot.target, "item": spot.item})
         for record, spot in zip(records, spots, strict=True)
     ]
-    begun = [record.started_at for record in records if record.started_at]
-    over = [record.ended_at for record in records if record.ended_at]
-    return gathered(items, min(begun, default=None)).model_copy(update={"ended_at": max(over, default=None)})
+    return _spanning(items)
 
 
 def placed(around: StepRecord, spots: Sequence[Spot], record: StepRecord) -> StepRecord:
@@ -88,7 +86,14 @@ def placed(around: StepRecord, spots: Sequence[Spot], record: StepRecord) -> Ste
     items = list(around.items) or [StepRecord(status="skipped")] * spot.count
     inner = placed(items[spot.index], spots[1:], record)
     items[spot.index] = inner.model_copy(update={"target": spot.target, "item": spot.item})
-    return gathered(items, around.started_at or record.started_at)
+    return _spanning(items)
+
+
+def _spanning(items: Sequence[StepRecord]) -> StepRecord:
+    """From the first start of an item to the last end of one; without either where none has run."""
+    begun = [item.started_at for item in items if item.started_at]
+    over = [item.ended_at for item in items if item.ended_at]
+    return gathered(items, min(begun, default=None)).model_copy(update={"ended_at": max(over, default=None)})
 
 
 def _together(statuses: set[StepStatus]) -> StepStatus:

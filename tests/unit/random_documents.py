@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -147,3 +149,93 @@ class Reading:
         """How often a leaf step runs at one time."""
         limit: int = self.by_id[id].get("max_parallel", 99)
         return min(self.times(id), limit)
+
+
+@st.composite
+def whole_documents(draw: st.DrawFn) -> Spec:
+    """Documents of the whole language: what steps can say of order, failures, rounds and fan-out.
+
+    From a seed: a document has hundreds of choices, and drawing each would take a minute to make smaller.
+    """
+    return Author(Random(draw(st.integers(0, 2**32)))).document()
+
+
+class Author:
+    """Writes a document by chance. Its leaf steps are commands; how they end is not for it to say."""
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+        self._left = rng.randint(2, 14)
+        self._count = count()
+
+    def document(self) -> Spec:
+        """Main steps, and now and then what is done about their end."""
+        whole: Spec = {"name": "test", "steps": self._list(0)}
+        for key in ("on_failure", "finally"):
+            if self._rng.random() < 0.4:
+                whole[key] = self._list(2)
+        return whole
+
+    def _list(self, depth: int, *, width: int = 4) -> list[Spec]:
+        steps: list[Spec] = []
+        for _ in range(self._rng.randint(1, width)):
+            if steps and self._left <= 0:
+                break
+            steps.append(self._ordered(self._step(depth), [one["id"] for one in steps]))
+        return steps
+
+    def _step(self, depth: int) -> Spec:
+        self._left -= 1
+        kinds = ["sequential", "parallel", "condition", "switch"] if depth < 3 and self._left > 0 else []
+        kind = self._rng.choice([*kinds, "leaf", "leaf"])
+        one = step(f"s{next(self._count)}") if kind == "leaf" else self._group(kind, depth)
+        return one | self._ways(one, depth)
+
+    def _group(self, kind: str, depth: int) -> Spec:
+        one: Spec = {"id": f"s{next(self._count)}", "type": kind}
+        match kind:
+            case "sequential":
+                one["steps"] = self._list(depth + 1)
+            case "parallel":
+                one["steps"] = self._list(depth + 1)
+                one["wait_for"] = self._rng.choice(["all", "any", self._rng.randint(1, len(one["steps"]))])
+            case "condition":
+                one |= {"when": self._rng.choice(["true", "false", "1 / 0 > 1"])}
+                one |= {"then": self._list(depth + 1, width=2), "else": self._list(depth + 1, width=2)}
+            case _:
+                one |= {"value": self._rng.choice(["'a'", "'b'", "'c'", "1 / 0"])}
+                one |= {"cases": {key: self._list(depth + 1, width=2) for key in "ab"}}
+        return one
+
+    def _ordered(self, one: Spec, before: list[str]) -> Spec:
+        rng = self._rng
+        if rng.random() < 0.4:
+            one["depends_on"] = rng.sample(before, rng.randint(0, min(3, len(before))))
+            if one["depends_on"]:
+                one["join"] = rng.choice(["all", "any", rng.randint(1, len(one["depends_on"]))])
+        if rng.random() < 0.3:
+            one["run_if"] = rng.choice(["succeeded", "failed", "finished"])
+        return one
+
+    def _ways(self, one: Spec, depth: int) -> Spec:
+        """What the step says besides its order, each seldom."""
+        rng = self._rng
+        choices: dict[str, Any] = {
+            "enabled": False,
+            "continue_on_error": True,
+            "for_each": ["x", "y", "z"][: rng.randint(1, 3)],
+            "max_parallel": rng.randint(1, 2),
+            "retry": {"attempts": 2, "delay": 0},
+            "repeat": {rng.choice(["until", "while"]): rng.choice(["true", "false"]), "max": 2},
+        }
+        if one["type"] != "condition":
+            choices["when"] = rng.choice(["true", "false", "1 / 0 > 1"])
+        if one["type"] != "command":
+            choices["outputs"] = {"x": rng.choice(["1", "{{ 1 / 0 }}"])}
+            choices["timeout"] = "1h"
+        ways = {key: value for key, value in choices.items() if rng.random() < 0.1}
+        if rng.random() < 0.2 and depth < 3:
+            ways["on_error"] = {"steps": self._list(depth + 2, width=2), "recover": rng.random() < 0.5}
+        if rng.random() < 0.3 and depth < 3:
+            ways["rollback"] = self._list(3, width=2)
+        return ways

@@ -129,6 +129,25 @@ async def test_a_blocked_step_says_which_step_blocked_it() -> None:
     assert (steps["b"].started_at, steps["b"].ended_at, steps["b"].attempts) == (None, None, 0)
 
 
+async def test_a_join_out_of_reach_names_the_step_that_failed() -> None:
+    """Not one that is written before it and is still to come."""
+    gate = Gate()
+    works = [
+        leaf("slow", gate),
+        leaf("later", succeed, "slow"),
+        leaf("bad", break_down),
+        leaf("both", succeed, "later", "bad", join=2),
+    ]
+    surroundings = around()
+    run = asyncio.create_task(driving(works, surroundings).run())
+    await gate.begun.wait()
+    while surroundings.steps["both"].status != "blocked":
+        await asyncio.sleep(0)
+    assert message(surroundings.steps["both"]) == "blocked because bad failed"
+    gate.goes.set()
+    assert await run == "failed"
+
+
 async def test_steps_of_a_blocked_group_name_the_group() -> None:
     """They have no dependency of their own that failed."""
     steps = await records(leaf("a", break_down), group("g", "a"), leaf("b", succeed, parent="g"))

@@ -15,6 +15,7 @@ from steps.interpreter import interpret, plan
 from steps.scope import Outcome, Scope, Surroundings
 from steps.testing import Recorder, run
 from steps.tries import wait_before, with_retries
+from steps.work import below
 
 
 def workflow(*steps: dict[str, Any], **more: Any) -> Workflow:
@@ -263,6 +264,20 @@ def test_a_plan_has_all_lists_parents_first() -> None:
     assert (leaf.id, leaf.node.parent, leaf.node.branch, leaf.max_parallel) == ("b", "g", THEN, 2)
     assert [work.id for work in (*made.on_failure, *made.finally_)] == ["c", "d"]
     assert made.outputs == {"x": "1"}
+
+
+def test_a_group_that_says_something_of_its_steps_runs_them_by_itself() -> None:
+    """They are inside it, and have no parent in the list around it."""
+    inner = {"id": "a", "type": "stop", "on_error": {"steps": [{"id": "h", "type": "stop"}]}}
+    frame = {"id": "f", "type": "sequential", "steps": [inner]}
+    made = plan(workflow({"id": "g", "type": "parallel", "steps": [frame], "wait_for": "any"}))
+    (group,) = made.steps
+    assert group.inner is not None
+    assert [(work.id, work.node.parent, work.is_frame) for work in group.inner.works] == [
+        ("f", None, True),
+        ("a", "f", False),
+    ]
+    assert [work.id for work in below(made.steps)] == ["g", "f", "a", "h"]
 
 
 def listening_for_ends(ended: list[str]) -> Listener:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from codegen.result import StepError, StepRecord, StepStatus
 from steps.events import now
-from steps.records import gathered
+from steps.records import gathered, placed, side_by_side
+from steps.scope import Spot
 
 ITEM_ENDS: list[StepStatus] = ["succeeded", "failed", "skipped", "cancelled", "lost"]
 
@@ -48,3 +49,33 @@ def test_the_error_belongs_to_the_status() -> None:
     )
     assert record.error is not None
     assert record.error.message == "first"
+
+
+SPOTS = [Spot(index, 2, item=item) for index, item in enumerate("xy")]
+
+
+def test_a_step_that_ran_in_no_execution_has_no_times() -> None:
+    """Only what ran has a start and an end."""
+    none_ran = side_by_side([item("skipped"), item("skipped")], SPOTS)
+    assert (none_ran.status, none_ran.started_at, none_ran.ended_at) == ("skipped", None, None)
+    put = placed(StepRecord(status="skipped"), SPOTS[1:], item("skipped"))
+    assert (put.status, put.started_at, put.ended_at) == ("skipped", None, None)
+
+
+def test_a_record_is_put_in_its_place() -> None:
+    """Beside those that are there; the times are those of the first and of the last item."""
+    first, second = [
+        StepRecord(status=end, started_at=now(), ended_at=now()) for end in ("succeeded", "failed")
+    ]
+    put = placed(placed(StepRecord(status="skipped"), SPOTS[1:], second), SPOTS[:1], first)
+    assert [(one.status, one.item) for one in put.items] == [("succeeded", "x"), ("failed", "y")]
+    assert (put.status, put.started_at, put.ended_at) == ("failed", first.started_at, second.ended_at)
+
+
+def test_a_record_inside_of_executions_inside_of_executions() -> None:
+    """Each level has as many items as it has executions."""
+    put = placed(StepRecord(status="skipped"), [SPOTS[1], Spot(2, 3)], item("succeeded"))
+    assert [[one.status for one in around.items] for around in put.items] == [
+        [],
+        ["skipped", "skipped", "succeeded"],
+    ]
