@@ -131,18 +131,17 @@ async def test_a_blocked_step_says_which_step_blocked_it() -> None:
 
 async def test_a_join_out_of_reach_names_the_step_that_failed() -> None:
     """Not one that is written before it and is still to come."""
-    gate = Gate()
+    gate, told = Gate(), asyncio.Event()
     works = [
         leaf("slow", gate),
         leaf("later", succeed, "slow"),
         leaf("bad", break_down),
         leaf("both", succeed, "later", "bad", join=2),
     ]
-    surroundings = around()
+    surroundings = around(listener=lambda event: told.set() if event.step == "both" else None)
     run = asyncio.create_task(driving(works, surroundings).run())
-    await gate.begun.wait()
-    while surroundings.steps["both"].status != "blocked":
-        await asyncio.sleep(0)
+    await told.wait()
+    assert not run.done()
     assert message(surroundings.steps["both"]) == "blocked because bad failed"
     gate.goes.set()
     assert await run == "failed"
