@@ -1,6 +1,6 @@
 """Reads test files: every mistake with its line, before anything is run."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from codegen.paths import written
 from codegen.reading.marks import Marks
 from codegen.reading.source_text import check_text, read_text
 from codegen.reading.yaml_source import read_yaml
-from codegen.support import unsupported
 from codegen.targets import check_targets
 from codegen.workflow import Workflow
 from flows.documents import folders, found
@@ -86,7 +85,12 @@ class _Workflows:
         if isinstance(named, str):
             return self._file(named, place)
         title = case.name if case.workflow is not None else self._path.name
-        return self._inline({"name": title, **named}, place)
+        try:
+            return parse({"name": title, **named})
+        except DocumentError as error:
+            raise DocumentError(
+                self._placed(Problem(f"{place}.{one.path}", one.message, one.cure)) for one in error.problems
+            ) from error
 
     def _file(self, name: str, place: str) -> Workflow:
         if name not in self._known:
@@ -95,22 +99,10 @@ class _Workflows:
                 self._known[name] = load_file(beside if beside.is_file() else found(name, folders()))
             except DocumentError as error:
                 raise DocumentError(
-                    problem if problem.line else self._placed(Problem(place, problem.message, problem.cure))
-                    for problem in error.problems
+                    one if one.line else self._placed(Problem(place, one.message, one.cure))
+                    for one in error.problems
                 ) from error
         return self._known[name]
-
-    def _inline(self, data: Mapping[str, Any], place: str) -> Workflow:
-        try:
-            workflow = parse(data)
-            problems = tuple(unsupported(workflow))
-        except DocumentError as error:
-            problems = error.problems
-        if problems:
-            raise DocumentError(
-                self._placed(Problem(f"{place}.{one.path}", one.message, one.cure)) for one in problems
-            )
-        return workflow
 
     def _placed(self, problem: Problem) -> Problem:
         return self._marks.placed(problem, str(self._path))

@@ -1,0 +1,239 @@
+"""Test files: how they are read, how steps behave, and what is found to differ."""
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from cli.failures import Exit
+from cli.main import run_command
+from codegen.document import parse
+from codegen.errors import DocumentError
+from codegen.registry import Registry
+from rehearsal.form import pairs
+from rehearsal.reading import read_file
+from rehearsal.running import judged
+from steps.acting import Behaviour
+from steps.testing import run
+
+WORKFLOW = """\
+name: Clean up
+parameters: {threshold: {type: integer, default: 80}}
+steps:
+  - {id: usage, type: command, command: df, outputs: {percent: "{{ result.stdout | int }}"}}
+  - {id: clean, type: command, command: rm, when: steps.usage.outputs.percent > params.threshold}
+"""
+GOOD = """\
+workflow: clean.yaml
+cases:
+  - name: full
+    leaves: {usage: {result: {stdout: "91"}}}
+    expect: {success: true, states: {clean: succeeded}, order: [usage < clean]}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a workflow."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clean.yaml").write_text(WORKFLOW)
+    return tmp_path
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "clean.test.yaml"
+    file.write_text(text)
+    return file
+
+
+def found(folder: Path, text: str) -> list[str]:
+    """What differs, of all cases in the interpreter."""
+    cases = read_file(written(folder, text))
+    return [line for case in cases for line in judged(case, "celery", Registry(folder)).lines()]
+
+
+class TestReading:
+    """Every mistake has its line."""
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ("leaves:", "leafs:", "4:5: cases[0].leafs: there is no such key"),
+            (
+                "states: {clean",
+                "states: {claen",
+                "5:45: cases[0].expect.states.claen: the workflow has no step",
+            ),
+            ("leaves: {usage", "leaves: {uasge", "4:14: cases[0].leaves.uasge: the workflow has no step"),
+            ("usage < clean", "usage > clean", "cases[0].expect.order[0]: write ids of steps with <"),
+            ("result: {std", "reslt: {std", "cases[0].leaves.usage.reslt: there is no such key"),
+            ("clean: succeeded", "clean: well", "cases[0].expect.states.clean: "),
+            (
+                "expect:",
+                "parameters: {threshold: many}\n    expect:",
+                "5:29: cases[0].parameters.threshold: ",
+            ),
+            ("expect:", "targets: [db.example]\n    expect:", "cases[0].targets[0]: target db.example can't"),
+            ("clean.yaml", "gone.yaml", "1:11: workflow: no document is named 'gone.yaml'"),
+            ("workflow: clean.yaml\n", "", "cases[0]: it has no workflow"),
+            (
+                "workflow: clean.yaml",
+                "workflow: {name: n, steps: [{id: a, type: comand}]}",
+                "1:29: workflow.steps[0]: unknown step type",
+            ),
+            ("cases:", "cases:\n  - {name: full, expect: {}}", "cases need names of their own"),
+            ("success: true", "error: {matches: '('}", "no regular expression"),
+            ("name: full", "name: [", "clean.test.yaml:"),
+        ],
+    )
+    def test_what_is_wrong(self, folder: Path, old: str, new: str, message: str) -> None:
+        """Where it is, and what."""
+        with pytest.raises(DocumentError) as refused:
+            read_file(written(folder, GOOD.replace(old, new, 1)))
+        assert message in str(refused.value)
+
+    def test_steps_that_run_for_real_can_not_be_pretended(self, folder: Path) -> None:
+        """And a group does nothing itself."""
+        text = """\
+cases:
+  - name: x
+    workflow:
+      steps:
+        - {id: a, type: set, values: {n: 1}}
+        - {id: g, type: sequential, steps: [{id: b, type: stop}]}
+    leaves: {a: {result: 1}, g: {result: 1}}
+    expect: {}
+"""
+        with pytest.raises(DocumentError) as refused:
+            read_file(written(folder, text))
+        assert "steps of type set are run for real" in str(refused.value)
+        assert "g is a group" in str(refused.value)
+
+    def test_what_this_version_can_not_run(self, folder: Path) -> None:
+        """A workflow that no engine runs can't be rehearsed either; it is refused before anything runs."""
+        (folder / "clean.yaml").write_text(WORKFLOW.replace("command: df", "command: df, idempotent: false"))
+        with pytest.raises(DocumentError, match=r"clean.yaml:4:\d+: steps\[0\].idempotent"):
+            read_file(written(folder, GOOD))
+
+    def test_json_is_read_as_well(self, folder: Path) -> None:
+        """A test file may be made by a program."""
+        file = folder / "clean.test.json"
+        file.write_text(json.dumps({"workflow": "clean.yaml", "cases": [{"name": "x", "expect": {}}]}))
+        assert [one.case.name for one in read_file(file)] == ["x"]
+
+    def test_orders_are_pairs(self) -> None:
+        """Lists on either side, and chains."""
+        assert pairs("a, b < c < d") == [("a", "c"), ("b", "c"), ("c", "d")]
+
+
+class TestJudging:
+    """What is not as expected is named, with what was found."""
+
+    def test_all_is_as_expected(self, folder: Path) -> None:
+        """Nothing is said."""
+        assert found(folder, GOOD) == []
+
+    @pytest.mark.parametrize(
+        ("expected", "difference"),
+        [
+            ("success: false", "success: expected False, found True"),
+            ("cancelled: true", "cancelled: expected True, found False"),
+            ("error: broken", "error: expected 'broken', found None"),
+            ("error: {matches: x}", "error: expected 'a match of x', found None"),
+            ("states: {clean: skipped}", "states.clean: expected 'skipped', found 'succeeded'"),
+            ("attempts: {usage: 2}", "attempts.usage: expected 2, found 1"),
+            ("items: {usage: [succeeded]}", "items.usage: expected ['succeeded'], found []"),
+            ("results: {usage: 1}", "results.usage: expected 1, found {'stdout': '91'}"),
+            ("outputs: {n: 1}", "outputs.n: expected 1, found None"),
+            ("step_outputs: {usage: {percent: 90}}", "step_outputs.usage.percent: expected 90, found 91"),
+            ("order: [clean < usage]", "usage started before clean had ended"),
+            ("started: [usage]", "started: expected ['usage'], found ['usage', 'clean']"),
+            ("not_started: [clean]", "not_started: expected 'clean', found 'it started'"),
+            ("not_undone: [usage]", "not_undone: expected ['usage'], found []"),
+            ("errors: {usage: broken}", "errors.usage: expected 'broken', found None"),
+        ],
+    )
+    def test_each_expectation_can_fail(self, folder: Path, expected: str, difference: str) -> None:
+        """One that always held would be worth nothing."""
+        text = GOOD.replace("success: true, states: {clean: succeeded}, order: [usage < clean]", expected)
+        (line,) = found(folder, text)
+        assert difference in line
+
+    def test_a_known_failure_passes_until_it_is_mended(self, folder: Path) -> None:
+        """Then it asks to be taken off the list."""
+        text = GOOD.replace("expect: {", "known: not yet\n    expect: {")
+        assert found(folder, text) == ["known: it passes now (not yet); take the key out"]
+        (case,) = read_file(written(folder, text.replace("success: true", "success: false")))
+        assert judged(case, "celery", Registry(folder)).passed
+
+
+class TestBehaviour:
+    """The same in Python."""
+
+    def workflow(self, **keys: Any) -> Any:
+        return parse({"name": "n", "steps": [{"id": "a", "type": "command", "command": "x", **keys}]})
+
+    async def test_tries_that_fail(self) -> None:
+        """Retries after a day don't hold up the test."""
+        retry = {"attempts": 3, "delay": "1d"}
+        report = await run(self.workflow(retry=retry), results={"a": Behaviour(fails=2, result="done")})
+        assert (report.steps["a"].attempts, report.steps["a"].result) == (3, "done")
+
+    async def test_results_by_try(self) -> None:
+        """The last one stays."""
+        report = await run(
+            self.workflow(repeat={"until": "result == 2", "max": 5}), results={"a": Behaviour(results=(1, 2))}
+        )
+        assert report.steps["a"].attempts == 2
+
+    async def test_behaviours_by_execution(self) -> None:
+        """A list holds one for each."""
+        behaviours = [Behaviour(result=1), Behaviour(fail="no")]
+        report = await run(self.workflow(for_each=["x", "y", "z"]), results={"a": behaviours})
+        assert [item.status for item in report.steps["a"].items] == ["succeeded", "failed", "succeeded"]
+
+    async def test_too_long(self) -> None:
+        """By the run's time."""
+        report = await run(self.workflow(timeout="1m"), results={"a": Behaviour(takes=61)})
+        assert report.error is not None
+        assert report.error.message == "timed out after 1m"
+
+
+class TestCommand:
+    """`opsconductor test`."""
+
+    def test_exit_codes(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """0, 1 where a case is not as expected, 2 for a wrong file."""
+        file = str(written(folder, GOOD))
+        assert run_command(["test", file, "--engine", "celery"]) == Exit.DONE
+        written(folder, GOOD.replace("clean: succeeded", "clean: skipped"))
+        assert run_command(["test", file, "--engine", "celery"]) == Exit.FAILED
+        shown = capsys.readouterr().out
+        assert "failed" in shown
+        assert "states.clean  expected  skipped" in shown
+        assert "found     succeeded" in shown
+        written(folder, GOOD.replace("cases", "csaes"))
+        assert run_command(["test", file, "--engine", "celery"]) == Exit.BAD_INPUT
+        assert run_command(["test"]) == Exit.BAD_INPUT
+        assert run_command(["test", "gone.test.yaml"]) == Exit.BAD_INPUT
+
+    def test_json(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """One value, with what differed."""
+        file = str(written(folder, GOOD.replace("clean: succeeded", "clean: skipped")))
+        run_command(["test", file, "--engine", "celery", "--json"])
+        (case,) = json.loads(capsys.readouterr().out)["cases"]
+        assert (case["case"], case["engine"], case["passed"]) == ("full", "celery", False)
+        assert case["differences"] == [{"what": "states.clean", "expected": "skipped", "found": "succeeded"}]
+
+    def test_junit(self, folder: Path) -> None:
+        """What CI shows, also for texts that XML can't hold."""
+        file = str(
+            written(folder, GOOD.replace("clean: succeeded", "clean: skipped").replace("full", '"\\e<&"'))
+        )
+        run_command(["test", file, "--engine", "celery", "--junit", "results.xml"])
+        suite = ElementTree.parse(folder / "results.xml").getroot()[0]
+        assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
+        assert suite[0].get("name") == " <& (celery)"
+        assert suite[0][0].get("message") == "states.clean: expected 'skipped', found 'succeeded'"
