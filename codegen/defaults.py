@@ -38,14 +38,20 @@ def _inheriting(step: Step, defaults: Defaults) -> Step:
     changes: dict[str, Any] = {key: value for key, value in given.items() if key not in step.model_fields_set}
     if step.for_each is None and (step.on or changes.get("on")) is None:
         changes.pop("max_parallel", None)
-    changes |= _within(step, defaults)
+    # Handlers belong to an execution of their step, which has its target already.
+    here = _without_on(defaults)
+    changes |= _within(step, here if step.on is not None else defaults)
     if step.on_error is not None:
-        changes["on_error"] = step.on_error.model_copy(
-            update={"steps": inherit(step.on_error.steps, defaults)}
-        )
+        changes["on_error"] = step.on_error.model_copy(update={"steps": inherit(step.on_error.steps, here)})
     if step.rollback:
-        changes["rollback"] = inherit(step.rollback, defaults)
+        changes["rollback"] = inherit(step.rollback, here)
     return step.model_copy(update=changes) if changes else step
+
+
+def _without_on(defaults: Defaults) -> Defaults:
+    """The defaults for steps that are a part of an execution on a target."""
+    kept = {key: getattr(defaults, key) for key in defaults.model_fields_set if key != "on"}
+    return Defaults.model_construct(**kept)
 
 
 def _within(step: Step, defaults: Defaults) -> dict[str, Any]:

@@ -149,13 +149,17 @@ class Conductor:
         """How the whole list ended."""
         return self._verdict(self._top)
 
-    def succeeded(self) -> int:
-        """How many steps of the top level have succeeded."""
-        return sum(self._places[step].status == "succeeded" for step in self._top)
+    def race(self, enough: int) -> Literal["succeeded", "failed"] | None:
+        """How a race ended that so many steps of the top level must win; None: it is still open.
 
-    def unfinished(self) -> int:
-        """How many steps of the top level have not ended."""
-        return sum(self._places[step].status not in FINAL for step in self._top)
+        Skipped steps take no part: where fewer than `enough` do, all of them must win.
+        """
+        statuses = [self._places[step].status for step in self._top]
+        needed = min(enough, len(statuses) - statuses.count("skipped"))
+        won = statuses.count("succeeded")
+        if won + sum(status not in FINAL for status in statuses) < needed:
+            return "failed"
+        return "succeeded" if won >= needed else None
 
     def _connect(self, place: _Place) -> None:
         node = place.node

@@ -55,7 +55,7 @@ class Block:
         finally:
             scope.inner.update({id: steps[id] for id in fresh})
         if ending != "succeeded":
-            raise InnerFailed(self._cause(steps, scope))
+            raise InnerFailed(self._cause(steps, scope), stops=driver.stopped)
         inside = Scope(surroundings, scope.step, spots=scope.spots, error=error)
         outcome = inside.outputs(Outcome(), self.outputs)
         return replace(outcome, stops=driver.stopped)

@@ -63,9 +63,9 @@ class Driver:
             task.cancel()
 
     def _outcome(self) -> Ending:
-        if self._enough is None or self._conductor.outcome == "succeeded":
+        if self._enough is None:
             return self._conductor.outcome
-        return "succeeded" if self._conductor.succeeded() >= self._enough else "failed"
+        return self._conductor.race(self._enough) or "failed"
 
     def _apply(self, changes: Iterable[Change]) -> None:
         """A queue, not recursion: a long chain of groups that end at once must not exhaust the stack."""
@@ -96,18 +96,8 @@ class Driver:
             self.stopped = True
             self._apply(self._conductor.stop("skipped"))
         self._apply(self._conductor.end(id, record.status))
-        if self._is_decided():
+        if self._enough is not None and self._conductor.race(self._enough) is not None:
             self.cancel()
-
-    def _is_decided(self) -> bool:
-        """Whether the race is over, won or lost."""
-        if self._enough is None or not self._running:
-            return False
-        succeeded = self._conductor.succeeded()
-        if succeeded >= self._enough:
-            return True
-        lost = succeeded + self._conductor.unfinished() < self._enough
-        return lost and self._conductor.outcome != "succeeded"  # by skipped steps alone no race is lost
 
     def _open(self, work: Work) -> list[Change]:
         begun = now()

@@ -5,6 +5,7 @@ StepFailed            the step did what it could and failed; `result` holds what
 └── InnerFailed       a step inside it failed
 """
 
+from functools import partial
 from typing import Any
 
 from codegen.result import StepError
@@ -12,7 +13,9 @@ from steps.sound_text import sound_text
 
 
 class StepFailed(Exception):
-    """A step failed."""
+    """A step failed. `stops`: a step inside it had ended the run early, so nothing is tried again."""
+
+    stops = False
 
     def __init__(self, message: str, result: Any = None) -> None:
         self.message = sound_text(message)
@@ -30,9 +33,10 @@ class StepTimedOut(StepFailed):
 class InnerFailed(StepFailed):
     """A step inside this one failed: its error is the cause."""
 
-    def __init__(self, cause: StepError) -> None:
+    def __init__(self, cause: StepError, *, stops: bool = False) -> None:
         self.cause = cause
+        self.stops = stops
         super().__init__(cause.message)
 
-    def __reduce__(self) -> tuple[type["InnerFailed"], tuple[StepError]]:  # type: ignore[override]
-        return type(self), (self.cause,)
+    def __reduce__(self) -> Any:
+        return partial(type(self), stops=self.stops), (self.cause,)

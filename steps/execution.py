@@ -142,6 +142,7 @@ class Execution:
         try:
             outcome = await self._repeated(scope)
         except StepFailed as failure:
+            self.stops = self.stops or failure.stops
             return ended(scope, "failed", begun, Outcome(failure.result), _cause(scope, failure))
         except Exception as error:  # noqa: BLE001 - a step must not take the run with it
             return ended(scope, "failed", begun, error=error_of(scope, f"{type(error).__name__}: {error}"))
@@ -183,7 +184,8 @@ class Execution:
         try:
             if handlers.when is not None and not scope.evaluate(handlers.when):
                 return record
-            await handlers.steps(scope, record.error)
+            handled = await handlers.steps(scope, record.error)
+            self.stops = self.stops or handled.stops
         except StepFailed as failure:
             message = f"{record.error.message}; its on_error failed, too: {failure.message}"
             return record.model_copy(update={"error": record.error.model_copy(update={"message": message})})

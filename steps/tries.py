@@ -18,7 +18,7 @@ async def with_retries(once: Perform, retry: Retry | None, scope: Scope) -> Outc
         try:
             return await once(scope)
         except StepFailed as failure:
-            if retry is None or attempt >= retry.attempts:
+            if retry is None or attempt >= retry.attempts or failure.stops:
                 raise
             attempt += 1
             delay = wait_before(attempt, retry)

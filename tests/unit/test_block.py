@@ -396,3 +396,13 @@ class TestLeftOut:
         assert set(statuses(done).values()) == {"cancelled"}
         assert items(done.steps["b"]) == ["cancelled", "cancelled"]
         assert unfinished(done) == []
+
+
+async def test_a_group_that_fails_after_a_stop_is_not_tried_again() -> None:
+    """The run was to end: nothing more starts, and the failure still counts."""
+    group = parallel("g", {"id": "s", "type": "stop"}, step("a"), retry={"attempts": 3, "delay": 0})
+    actor = Actor(fails={"a": 1})
+    done = await actor.run(group, step("b", run_if="finished"))
+    assert statuses(done) == {"g": "failed", "s": "succeeded", "a": "failed", "b": "skipped"}
+    assert done.steps["g"].attempts == 1
+    assert not done.success

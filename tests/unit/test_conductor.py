@@ -223,17 +223,34 @@ def test_a_disabled_group_skips_its_steps() -> None:
     assert conductor.outcome == "succeeded"
 
 
-def test_it_counts_the_steps_of_its_top_level() -> None:
-    """Those that succeeded and those that have not ended; what a race goes by."""
-    nodes = [Node("a"), Node("group", is_group=True), Node("b", parent="group"), Node("c", enabled=False)]
-    conductor = Conductor(nodes)
+@pytest.mark.parametrize(
+    ("statuses", "enough", "expected"),
+    [
+        (["pending", "pending"], 1, None),
+        (["succeeded", "pending"], 1, "succeeded"),
+        (["succeeded", "pending"], 2, None),
+        (["failed", "pending"], 1, None),
+        (["failed", "pending"], 2, "failed"),
+        (["failed", "failed"], 1, "failed"),
+        (["succeeded", "skipped", "skipped"], 2, "succeeded"),
+        (["failed", "skipped"], 1, "failed"),
+        (["failed", "succeeded", "skipped"], 2, "failed"),
+        (["skipped", "skipped"], 1, "succeeded"),
+        (["skipped", "pending"], 1, None),
+        (["cancelled", "succeeded"], 1, "succeeded"),
+        (["blocked", "failed"], 1, "failed"),
+    ],
+)
+def test_a_race(statuses: list[StepStatus], enough: int, expected: str | None) -> None:
+    """Won by so many successes, lost when they can't come any more; who is skipped takes no part."""
+    conductor = Conductor(
+        Node(f"s{n}", tolerated=True, enabled=status != "skipped") for n, status in enumerate(statuses)
+    )
     conductor.begin()
-    conductor.open("group")
-    assert (conductor.succeeded(), conductor.unfinished()) == (0, 2)
-    conductor.end("b", "succeeded")
-    assert (conductor.succeeded(), conductor.unfinished()) == (1, 1)
-    conductor.end("a", "failed")
-    assert (conductor.succeeded(), conductor.unfinished()) == (1, 0)
+    for n, status in enumerate(statuses):
+        if status not in ("pending", "skipped"):
+            conductor.end(f"s{n}", status)
+    assert conductor.race(enough) == expected
 
 
 def test_a_tolerated_failure_is_a_failure_for_run_if_only() -> None:

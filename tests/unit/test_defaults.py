@@ -97,3 +97,18 @@ async def test_they_hold_in_a_run() -> None:
         "c": ("succeeded", 1),
     }
     assert done.success
+
+
+def test_a_target_is_inherited_once() -> None:
+    """Neither within a group that runs on targets, nor in the handlers and undos of a step: they have one."""
+    inner = step("a", on_error={"steps": [step("b")]}, rollback=[step("c")])
+    document = workflow(
+        sequential("g", step("d"), on="targets"), inner, finally_=[step("e")], defaults={"on": "targets"}
+    )
+    assert {id: one.on for id, one in by_id(document).items() if one.type != "sequential"} == {
+        "a": "targets",
+        "b": None,
+        "c": None,
+        "d": None,
+        "e": "targets",
+    }

@@ -17,7 +17,7 @@ from steps.scope import Outcome, Scope, Surroundings
 MODELS: dict[str, type[Leaf]] = {
     get_args(model.model_fields["type"].annotation)[0]: model for model in LEAF_TYPES
 }
-GROUPS = {"sequential", "parallel", "condition"}
+GROUPS = {"sequential", "parallel", "condition", "switch"}
 
 
 def scope(**params: Any) -> Scope:

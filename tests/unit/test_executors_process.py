@@ -16,7 +16,7 @@ from steps.capture import KEPT_BYTES
 from steps.errors import StepTimedOut
 from steps.events import Event
 from steps.places import MOST, room
-from steps.scope import Outcome, Scope, Surroundings
+from steps.scope import Outcome, Scope, Spot, Surroundings
 from steps.testing import Recorder
 from tests.unit.waiting import wait_until
 
@@ -198,7 +198,7 @@ class TestEnvironment:
 
     async def test_the_idempotency_key(self) -> None:
         """The same for every try of the same step of the same run, and for one item only."""
-        where = Scope(Surroundings(run_id="run7", name="n"), "a", index=2)
+        where = Scope(Surroundings(run_id="run7", name="n"), "a", spots=(Spot(2, 3),))
         for _ in range(2):
             assert (await command(where, "echo $OPSCONDUCTOR_STEP_KEY")).result["stdout"] == "run7.a.2\n"
 

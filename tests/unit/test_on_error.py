@@ -139,3 +139,10 @@ async def test_a_cancel_ends_them() -> None:
         "c": "succeeded",
     }
     assert (done.cancelled, unfinished(done)) == (True, [])
+
+
+async def test_a_stop_among_the_handlers_ends_the_run() -> None:
+    """As anywhere else: what has not started is skipped, and the recovered step has succeeded."""
+    done = await Actor(fails={"a": 1}).run(handled("a", {"id": "h", "type": "stop"}, recover=True), step("b"))
+    assert statuses(done) == {"a": "succeeded", "h": "succeeded", "b": "skipped"}
+    assert done.success
