@@ -43,15 +43,6 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     return Registry(tmp_path_factory.mktemp("conformance"))
 
 
-@pytest.fixture(scope="session")
-def prefect_api() -> Iterator[None]:
-    """One Prefect server for all cases."""
-    from rehearsal.server import prefect_server
-
-    with prefect_server():
-        yield
-
-
 @each_case("celery")
 def test_in_the_interpreter(rehearsal: Rehearsal, tmp_path: Path) -> None:
     """As a Celery worker would run it, in this process."""

@@ -1,0 +1,105 @@
+"""Random documents of the whole language on both engines: everything but times must be the same.
+
+    python -m tests.conformance.differential [--documents 5000] [--first 0]
+
+Prints each seed whose document ends differently, with the document and what differs. Such a seed belongs
+into `FOUND`, for ever.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from codegen.leaves import Leaf
+from codegen.lists import every_step
+from codegen.registry import Registry
+from codegen.workflow import Workflow
+from rehearsal.course import Course
+from rehearsal.form import Case
+from rehearsal.reading import Rehearsal
+from rehearsal.server import prefect_server
+from rehearsal.stages import NoReport, performed
+from tests.unit.random_documents import Author
+
+FOUND: tuple[int, ...] = ()
+"""Seeds of documents that once ended differently."""
+
+_TIMES = frozenset({"started_at", "ended_at", "start_time", "end_time", "time"})
+
+
+def rehearsal_of(seed: int) -> Rehearsal:
+    """A document with steps that succeed, fail, fail at first, or take their time; now and then a cancel."""
+    rng = Random(seed)
+    workflow = Workflow.model_validate(Author(rng).document())
+    leaves = [step.id for _, step in every_step(workflow) if isinstance(step, Leaf)]
+    behaviours = {id: _behaviour(rng, number) for number, id in enumerate(leaves)}
+    cancel = {"cancel_after": rng.uniform(0.5, 40)} if rng.random() < 0.15 else {}
+    case = Case.model_validate({"name": f"seed {seed}", "leaves": behaviours, "expect": {}, **cancel})
+    return Rehearsal(f"seed {seed}", case, workflow, ("celery", "prefect"))
+
+
+def _behaviour(rng: Random, number: int) -> dict[str, Any]:
+    """No two steps take equally long: which one ends first is no accident."""
+    ways: list[dict[str, Any]] = [{"result": number}] * 4 + [{"fail": "broken"}, {"fails": 1}, {"fails": 2}]
+    return {**rng.choice(ways), "takes": rng.choice([1, 2, 5]) + number / 1000}
+
+
+def difference(rehearsal: Rehearsal, registry: Registry) -> str | None:
+    """How the two engines differ; None where they don't."""
+    try:
+        one, other = (_told(performed(rehearsal, engine, registry)) for engine in rehearsal.engines)
+    except NoReport as error:
+        return str(error)
+    return "\n".join(_differing(one, other)) or None
+
+
+def _differing(one: dict[str, Any], other: dict[str, Any]) -> Iterator[str]:
+    for key in one:
+        if one[key] != other[key]:
+            yield f"{key}\n  celery:  {_shown(one[key])}\n  prefect: {_shown(other[key])}"
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, default=str)
+
+
+def _told(course: Course) -> dict[str, Any]:
+    """All that a run says of itself, without times: its report step by step, its reason and its order."""
+    report = _timeless(course.report.model_dump(mode="json", exclude={"logs"}))
+    steps = {f"steps.{id}": record for id, record in report.pop("steps").items()}
+    return {**report, **steps, "reason": course.reason, "started": course.started()}
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _timeless(item) for key, item in value.items() if key not in _TIMES}
+    return [_timeless(item) for item in value] if isinstance(value, list) else value
+
+
+def main() -> None:
+    """Compare many documents; exit code 1 when any differed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--documents", type=int, default=5000)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    given = parser.parse_args()
+    differed = 0
+    with prefect_server(quiet=True), tempfile.TemporaryDirectory() as folder:
+        registry = Registry(Path(folder))
+        for seed in range(given.first, given.first + given.documents):
+            rehearsal = rehearsal_of(seed)
+            found = difference(rehearsal, registry)
+            if found:
+                differed += 1
+                document = rehearsal.workflow.model_dump_json(by_alias=True, exclude_unset=True)
+                print(f"seed {seed} differs:\n{found}\n{document}", flush=True)
+    print(f"{given.documents} documents, {differed} of them different on the two engines")
+    sys.exit(1 if differed else 0)
+
+
+if __name__ == "__main__":
+    main()

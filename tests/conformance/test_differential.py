@@ -1,0 +1,30 @@
+"""Both engines do the same with random documents. `differential.py` does it with thousands."""
+
+from pathlib import Path
+from random import SystemRandom
+
+import pytest
+
+from codegen.registry import Registry
+from tests.conformance.differential import FOUND, difference, rehearsal_of
+
+DOCUMENTS = 25
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.xdist_group("conformance-prefect")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+@pytest.mark.usefixtures("prefect_api")
+def test_random_documents_end_the_same_on_both_engines(tmp_path: Path) -> None:
+    """Those that once differed, and some that nobody has seen before."""
+    registry = Registry(tmp_path)
+    first = SystemRandom().randrange(1_000_000_000)
+    for seed in (*FOUND, *range(first, first + DOCUMENTS)):
+        found = difference(rehearsal_of(seed), registry)
+        assert found is None, f"seed {seed}: {found}"
+
+
+def test_a_seed_is_always_the_same_document() -> None:
+    """Or a found one could not be looked at again."""
+    assert rehearsal_of(7) == rehearsal_of(7)
+    assert rehearsal_of(7) != rehearsal_of(8)
