@@ -20,6 +20,7 @@ CHOICES = {
     "health_check": ("celery", "simple"),
     "incident_triage": ("prefect", "complex"),
     "log_cleanup": ("celery", "simple"),
+    "release": ("prefect", "moderate"),
     "rolling_restart": ("prefect", "moderate"),
     "tls_expiry": ("celery", "simple"),
 }
