@@ -7,10 +7,9 @@ def failure(report: Report) -> str:
     """Which step failed, and why, or why the workflow did as a whole; and what could not be undone."""
     error = report.error
     if error is None:
-        reason = "the workflow failed"
-    else:
-        reason = f"step {error.step!r} failed: {error.message}" if error.step else error.message
-    return with_leftovers(report, reason)
+        return with_leftovers(report, "the workflow failed")
+    where = f"step {error.step!r}{_place(error)} failed: " if error.step else ""
+    return with_leftovers(report, where + error.message)
 
 
 def with_leftovers(report: Report, reason: str) -> str:
@@ -19,5 +18,10 @@ def with_leftovers(report: Report, reason: str) -> str:
 
 
 def _not_undone(error: StepError) -> str:
-    place = f" on {error.target}" if error.target else "" if error.index is None else f" [{error.index}]"
-    return f"{error.step}{place} could not be undone: {error.message}"
+    return f"{error.step}{_place(error)} could not be undone: {error.message}"
+
+
+def _place(error: StepError) -> str:
+    if error.target is not None:
+        return f" on {error.target}"
+    return "" if error.index is None else f" [{error.index}]"

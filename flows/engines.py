@@ -14,6 +14,7 @@ from celery_bridge.settings import BridgeSettings
 from celery_bridge.submit import run_on_celery
 from codegen.decision import EngineName
 from codegen.document import canonical
+from codegen.naming import title
 from codegen.render import flow_arguments
 from codegen.result import Report
 from codegen.workflow import Workflow
@@ -44,7 +45,9 @@ async def by_prefect(job: Job) -> Report:
     entry = await asyncio.to_thread(registry().get_or_create, job.workflow)
     flow = await asyncio.to_thread(registry().load, entry)
     await show_source(entry.source, job.workflow.name)
-    flow = flow.with_options(persist_result=False, result_storage=LOCAL_STORAGE)
+    flow = flow.with_options(
+        flow_run_name=lambda: title(job.workflow.name), persist_result=False, result_storage=LOCAL_STORAGE
+    )
     arguments = flow_arguments(job.workflow, job.values, job.targets)
     state = await flow(**arguments, return_state=True)
     if job.session.report is None:

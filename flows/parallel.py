@@ -60,7 +60,7 @@ _WHOLE = ("retry", "timeout", "outputs")
 class _Position:
     """Where the next step goes: into which list, in which branch, below which group, after which step.
 
-    `cases` are those of a switch, as far as they are written down.
+    `cases` are those of a switch, as far as they are written down; `about` the step that a list deals with.
     """
 
     entries: list[Entry]
@@ -69,6 +69,7 @@ class _Position:
     chained: bool = True
     last: str | None = None
     cases: list[str] | None = None
+    about: str | None = None
 
 
 class Run:
@@ -179,13 +180,14 @@ class Run:
         """Steps that run when this one failed; they see `error`. `recover`: then it counts as succeeded."""
         entry = self._entries[_name_of(step)]
         entry.when, entry.recover = when, recover
-        with self._at(_Position(entry.on_error)):
+        with self._at(_Position(entry.on_error, about=entry.work.id)):
             yield
 
     @contextmanager
     def rollback(self, step: AnyTask | Group | str) -> Iterator[None]:
         """Steps that undo this one, should the workflow fail after it."""
-        with self._at(_Position(self._entries[_name_of(step)].rollback)):
+        entry = self._entries[_name_of(step)]
+        with self._at(_Position(entry.rollback, about=entry.work.id)):
             yield
 
     @contextmanager
@@ -241,7 +243,8 @@ class Run:
             **options,
         )
         position.last = name
-        self._edges.add(replace(node, parent=position.group))
+        about = (position.about,) if position.about else ()
+        self._edges.add(replace(node, parent=position.group, after=node.after or about))
         return node
 
     def _enter(self, entry: Entry) -> None:
