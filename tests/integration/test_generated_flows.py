@@ -430,6 +430,31 @@ async def test_the_graph_shows_names_and_edges(registry: Registry) -> None:
     assert before == {first: [], "b": [first], "c": [first], "d [0]": ["b", "c"], "d [1]": ["b", "c"]}
 
 
+async def test_the_graph_shows_what_handlers_and_undos_deal_with(registry: Registry) -> None:
+    """They come after their step, each after that of its own execution."""
+    each = {
+        "id": "each",
+        "type": "sequential",
+        "for_each": [1, 2],
+        "steps": [
+            run("a", rollback=[run("undo_a"), run("then")]),
+            run("b", rollback=[run("undo_b")], on_error={"steps": [put("h")]}),
+        ],
+    }
+    breaks = run("c", "exit 3", on_error={"steps": [put("mend")]})
+    flow = registry.load(registry.get_or_create(workflow(each, breaks)))
+    state = await flow(return_state=True)
+    runs = await _task_runs(state.state_details.flow_run_id, 12)
+    names = {run.id: run.name for run in runs}
+    before = {run.name: sorted(names[edge] for edge in _edges(run)) for run in runs}
+    for number in (0, 1):
+        assert before[f"b [{number}]"] == before[f"undo_a [{number}]"] == [f"a [{number}]"]
+        assert before[f"then [{number}]"] == [f"undo_a [{number}]"]
+        assert before[f"undo_b [{number}]"] == [f"b [{number}]"]
+    assert before["mend"] == ["c"]
+    assert before["c"] == ["b [0]", "b [1]"]
+
+
 async def test_steps_of_a_cancelled_run_end_as_cancelled(registry: Registry, tmp_path: Path) -> None:
     """Not as Crashed, whether they run once or fan out; the always-steps still run."""
     began = [tmp_path / name for name in ("one", "0", "1")]
