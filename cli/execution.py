@@ -96,12 +96,13 @@ async def _run(parameters: dict[str, Any], listener: Listener, interruption: Int
     interruption.began()
     with listening(listener, interruption.opened):
         state: State[Any] = await route_workflow(**parameters, return_state=True)
-    outcome = await state.aresult(raise_on_failure=False)
+    # A run that somebody cancelled and that could not be ended has no result, and never will.
+    outcome = None if state.is_cancelling() else await state.aresult(raise_on_failure=False)
     return Ending(
         state_name=state.name or "",
         message=state.message or "",
         url=url_for("flow-run", obj_id=state.state_details.flow_run_id) or "",
-        cancelled=state.is_cancelled(),
+        cancelled=state.is_cancelled() or state.is_cancelling(),
         result=outcome if isinstance(outcome, RunResult) else None,
         error=outcome if isinstance(outcome, BaseException) else None,
     )

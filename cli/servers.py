@@ -9,7 +9,8 @@ from cli.failures import Unavailable
 from control import supervisor
 from control.home import Home, Installation
 from control.options import Options
-from control.reach import require_broker, require_prefect
+from control.processes import wait_for
+from control.reach import answers, require_broker, require_prefect
 from control.services import CLIENT_SETTINGS, OWN_SERVER_SETTINGS, python_environment
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ _CLIENT_DEFAULTS = CLIENT_SETTINGS | {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
 }
+
+_RESTARTED_WITHIN = 30.0
 
 
 def prepare_run(engine: "EngineName", tell: Tell) -> None:
@@ -69,8 +72,17 @@ def find_server() -> None:
 
 
 def _running(home: Home, tell: Tell) -> Installation:
-    """The built-in installation, started unless it runs."""
-    return home.installation() or supervisor.up(home, on_progress=tell)
+    """The built-in installation, started unless it runs. Unavailable: its server runs and doesn't answer."""
+    installation = home.installation()
+    if installation is None:
+        return supervisor.up(home, on_progress=tell)
+    # One that crashed a moment ago is being started again.
+    if not wait_for(lambda: answers(installation.prefect_api_url), _RESTARTED_WITHIN):
+        raise Unavailable(
+            f"The Prefect server {installation.prefect_api_url} does not answer: look at "
+            "`opsconductor status`; `opsconductor down` and `opsconductor up` start it anew."
+        )
+    return installation
 
 
 def _prepare_broker(home: Home, options: Options, tell: Tell) -> None:

@@ -51,6 +51,11 @@ def _trouble_with_broker(url: str) -> str | None:
     return None
 
 
+def answers(api_url: str) -> bool:
+    """Whether a Prefect server answers there."""
+    return _trouble_with_prefect(f"{api_url.rstrip('/')}/health") is None
+
+
 def require_prefect(api_url: str) -> None:
     """Raises Unreachable when nothing answers there, or something that isn't Prefect's API."""
     trouble = _trouble_with_prefect(f"{api_url.rstrip('/')}/health")
