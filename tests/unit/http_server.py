@@ -52,6 +52,10 @@ class Handler(BaseHTTPRequestHandler):
         """As many bytes as asked for."""
         self.reply(200, b'"' + b"x" * (int(rest) - 2) + b'"', "application/json")
 
+    def answer_api(self, rest: str, request: dict[str, Any]) -> None:
+        """What Prefect says when it is well."""
+        self.reply(200, b"true", "application/json")
+
     def answer_redirect(self, rest: str, request: dict[str, Any]) -> None:
         """There it is."""
         self.reply(302, b"", "text/plain", location=f"/{rest}")

@@ -12,8 +12,8 @@ from control.home import Home, Installation
 from control.locks import take
 from control.options import BadSetting
 from control.reach import Unreachable
+from tests.unit.http_server import serving
 
-API = "http://127.0.0.1:4321/api"
 VALKEY = "redis://:secret@127.0.0.1:4322/0"
 
 
@@ -33,7 +33,8 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
 class Running:
     """A home that looks as it does while an installation runs: its lock is held, its record says ready."""
 
-    def __init__(self) -> None:
+    def __init__(self, api: str) -> None:
+        self.api = api
         self.home = Home.from_environment().create()
         lock = take(self.home.lock_file, 0)
         assert lock is not None
@@ -43,8 +44,8 @@ class Running:
         """Record an installation with this broker, and a Prefect server of its own or the user's."""
         self.home.save(
             Installation(
-                prefect_api_url=API,
-                prefect_ui_url=API.removesuffix("/api"),
+                prefect_api_url=self.api,
+                prefect_ui_url=self.api.removesuffix("/api"),
                 prefect_embedded=embedded,
                 broker_url=broker,
                 result_backend=VALKEY,
@@ -60,10 +61,11 @@ class Running:
 @pytest.fixture
 def running(environment: dict[str, str]) -> Iterator[Running]:
     """An installation that is taken to run."""
-    running = Running()
-    running.says()
-    yield running
-    running.end()
+    with serving() as server:
+        running = Running(f"{server.url}/api")
+        running.says()
+        yield running
+        running.end()
 
 
 def tell(text: str) -> None:
@@ -75,8 +77,8 @@ def test_the_built_in_server_is_found(running: Running, environment: dict[str, s
     """Prefect's client is pointed at it, and reaches it without a proxy."""
     environment["NO_PROXY"] = "example.org"
     find_server()
-    assert environment["PREFECT_API_URL"] == API
-    assert environment["PREFECT_UI_URL"] == "http://127.0.0.1:4321"
+    assert environment["PREFECT_API_URL"] == running.api
+    assert environment["PREFECT_UI_URL"] == running.api.removesuffix("/api")
     assert environment["NO_PROXY"] == environment["no_proxy"] == "example.org,127.0.0.1,localhost"
 
 
