@@ -27,7 +27,7 @@ RUNNABLE = frozenset(
 )
 
 NOT_BUILT_STEP_KEYS = ("rollout", "idempotent", "requires_approval")
-NOT_BUILT_WORKFLOW_KEYS = ("requires_approval", "concurrency", "triggers")
+NOT_BUILT_WORKFLOW_KEYS = ("requires_approval", "triggers")
 
 
 def unsupported(workflow: Workflow) -> Iterator[Problem]:

@@ -22,6 +22,8 @@ _SERVER_SETTINGS = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     # Runs older than 90 days go.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    # In memory, the default, slots that were held when the server was restarted would never be free again.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     # A document of 1 MiB, the largest there is, as JSON and with its parameters; the default is half of one.
     "PREFECT_SERVER_API_MAX_PARAMETER_SIZE": "4194304",

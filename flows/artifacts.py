@@ -11,14 +11,16 @@ from codegen.explain import factor_rows, markdown
 LONGEST_NAME = 200
 
 
-async def show_decision(decision: Decision, name: str, run_id: UUID, tags: set[str]) -> None:
-    """The decision as a table artifact and as tags of the run, which gets the document's name."""
+async def show_decision(decision: Decision, name: str, run_id: UUID, tags: set[str]) -> set[str]:
+    """The decision as a table artifact and as tags of the run, which gets the document's name.
+
+    `tags` are those that the run has besides; gives all that it has then.
+    """
     await acreate_table_artifact(table=factor_rows(decision), key="decision", description=markdown(decision))
+    shown = tags | {f"engine:{decision.engine}", f"level:{decision.level}"}
     async with get_client() as client:
-        marks = {f"engine:{decision.engine}", f"level:{decision.level}"}
-        await client.update_flow_run(
-            run_id, name=name.splitlines()[0][:LONGEST_NAME], tags=sorted(tags | marks)
-        )
+        await client.update_flow_run(run_id, name=name.splitlines()[0][:LONGEST_NAME], tags=sorted(shown))
+    return shown
 
 
 async def show_source(source: str, name: str) -> None:

@@ -8,8 +8,13 @@ from codegen.workflow import Workflow, walk
 from flows.endings import why
 
 
-def result_of(workflow: Workflow, decision: Decision, report: Report, execution_id: str) -> RunResult:
-    """The result of a run, equal from both engines but for times, ids and `engine_used`."""
+def result_of(
+    workflow: Workflow, decision: Decision, report: Report, execution_id: str, refusal: str | None = None
+) -> RunResult:
+    """The result of a run, equal from both engines but for times, ids and `engine_used`.
+
+    `refusal` says why the run was not to start.
+    """
     leaves = [step.id for _, step in walk(workflow.steps) if isinstance(step, Leaf)]
     done = sum(report.steps[id].status in ("succeeded", "skipped") for id in leaves)
     return RunResult(
@@ -23,7 +28,7 @@ def result_of(workflow: Workflow, decision: Decision, report: Report, execution_
         steps_completed=done,
         total_steps=len(leaves),
         result_data=report.outputs,
-        error_message=why(report, leaves),
+        error_message=refusal or why(report, leaves),
         logs=report.logs,
         cancelled=report.cancelled,
         not_undone=report.not_undone,

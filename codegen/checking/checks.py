@@ -8,6 +8,7 @@ from codegen.checking.name_checks import Names
 from codegen.checking.order_checks import check_circles, check_ids, connect
 from codegen.checking.references import References
 from codegen.checking.sight import Sight
+from codegen.concurrency import check_key
 from codegen.errors import Problem
 from codegen.reading.salvage import Lost
 from codegen.suggestions import Suggestions
@@ -29,6 +30,7 @@ def check(workflow: Workflow, lost: Lost | None = None) -> list[Problem]:
     problems = [*check_ids(steps)]
     order_known = known.order and not problems
     problems += unsupported(workflow)
+    problems += check_key(workflow)
     problems += _targets(workflow, steps)
     problems += check_keys(steps, known)
     problems += connect(graph, known, suggestions)

@@ -329,14 +329,14 @@ def test_what_this_version_can_not_run_is_refused_by_name() -> None:
     text = document(
         step("a", "emit", event="e"),
         step("b", rollout={"canary": 1}, depends_on=["c"], on_error={"steps": [step("h", idempotent=False)]}),
-        concurrency={"limit": 1},
+        requires_approval=True,
     )
     assert [problem.path for problem in refused(text)] == [
         "steps[0].type",
         "steps[1].depends_on[0]",
         "steps[1].on_error.steps[0].idempotent",
         "steps[1].rollout",
-        "concurrency",
+        "requires_approval",
     ]
 
 
