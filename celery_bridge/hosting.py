@@ -11,12 +11,14 @@ from celery_bridge.channel import Keys, Refusal
 from celery_bridge.clients import Backend
 from celery_bridge.lease import Lease
 from celery_bridge.never_started import never_started
+from celery_bridge.prefect_secrets import blocks_of_prefect
 from celery_bridge.publisher import Publisher
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.termination import Termination
 from codegen.document import parse
 from codegen.result import Report
 from steps.interpreter import interpret
+from steps.secret_values import Secrets, usual_lookups
 
 Verdict = Literal["succeeded", "failed", "cancelled", "withdrawn", "over", "superseded"]
 
@@ -73,6 +75,7 @@ async def _interpreted(
         parameters=assignment.parameters,
         targets=assignment.targets,
         listener=publisher.tell,
+        secrets=Secrets(*usual_lookups(), *blocks_of_prefect()),
     )
     loop = asyncio.get_running_loop()
     termination.call(lambda: loop.call_soon_threadsafe(run.cancel))

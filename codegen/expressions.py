@@ -22,6 +22,7 @@ from codegen.sandbox.errors import (
 )
 from codegen.sandbox.explaining import explained
 from codegen.sandbox.grammar import Findings, Reference
+from codegen.sandbox.keeping import keeps
 from codegen.sandbox.reading import free_names, guarded, read_expression, read_template
 from codegen.sandbox.rewriting import Rewriter, is_reference
 from codegen.sandbox.shell import ShellRewriter
@@ -75,7 +76,7 @@ class Template:
     """A text with `{{ }}` and `{% %}` in it.
 
     `names` and `references` as for expressions; `is_constant`: it has neither, and is its own rendering;
-    `uses_raw`: somewhere it opts out of shell quoting.
+    `uses_raw`: somewhere it opts out of shell quoting; `keeps_secrets`: it hands them on as they are.
     """
 
     def __init__(self, text: str) -> None:
@@ -83,6 +84,7 @@ class Template:
         self.names: frozenset[str] = frozenset()
         self.references: frozenset[Reference] = frozenset()
         self.uses_raw = False
+        self.keeps_secrets = True
         self.is_constant = not _MARKUP.search(text)
         self._is_value = self._is_reference = False
         if not self.is_constant:
@@ -117,6 +119,7 @@ class Template:
         self.names = guarded(self.text, lambda: free_names(tree, findings))
         self.references = _references(findings, self.names)
         self.uses_raw = findings.uses_raw
+        self.keeps_secrets = "secrets" not in self.names or keeps(tree, "secrets")
         if single := _single(tree):
             self._is_value, self._is_reference = True, is_reference(single)
 

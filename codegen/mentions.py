@@ -11,11 +11,13 @@ KEPT = 16_384  # short texts
 
 @dataclass(frozen=True, slots=True)
 class Mentions:
-    """The names that a text needs, what it names below them, and whether it opts out of quoting."""
+    """The names that a text needs, what it names below them, whether it opts out of quoting, and whether it
+    hands secrets on as they are."""
 
     names: frozenset[str]
     paths: tuple[tuple[str, ...], ...]
     uses_raw: bool = False
+    keeps_secrets: bool = True
 
 
 def of_expression(text: str) -> Mentions:
@@ -35,7 +37,7 @@ def _expression(text: str) -> Mentions:
 
 def _template(text: str) -> Mentions:
     parsed = parse_template(text)
-    return Mentions(parsed.names, _paths(parsed), parsed.uses_raw)
+    return Mentions(parsed.names, _paths(parsed), parsed.uses_raw, parsed.keeps_secrets)
 
 
 def _paths(parsed: Expression | Template) -> tuple[tuple[str, ...], ...]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from codegen.fields import TextKind
 from codegen.leaves import Leaf, own_fields, text_kind
 from codegen.paths import part
+from codegen.secret_use import SECRETS, may_hold_secrets
 from codegen.workflow import Group, Step, Switch
 
 EVERYWHERE = frozenset({"params", "targets", "name", "run", "steps"})
@@ -74,7 +75,8 @@ def _own(path: str, step: Step, names: frozenset[str]) -> Iterator[Written]:
         kind = text_kind(type(step), key, fields)
         if kind is not None:
             alias = type(step).model_fields[key].alias or key
-            yield from _nested(f"{path}.{alias}", kind, value, names)
+            known = names | {SECRETS} if may_hold_secrets(type(step), key) else names
+            yield from _nested(f"{path}.{alias}", kind, value, known)
 
 
 def _nested(

@@ -32,6 +32,7 @@ from flows.endings import unsuccessful, why
 from flows.guard import guarded, terminable
 from flows.outline import Entry, works
 from flows.prefect_steps import Edges, performer
+from flows.secret_blocks import run_secrets
 from flows.session import Session, current, entered, opened
 from flows.telling import listener_for
 from steps.block import enough
@@ -215,16 +216,11 @@ class Run:
         return report.outputs if ending is None else ending  # type: ignore[return-value]
 
     async def _carried_out(self, plan: Plan, session: Session) -> Report:
-        run = WorkflowRun(
-            plan,
-            Surroundings(
-                run_id=session.run_id,
-                name=self._name,
-                params=self._params,
-                targets=self._targets,
-                listener=listener_for(session),
-            ),
+        listener, secrets = listener_for(session), run_secrets()
+        surroundings = Surroundings(
+            session.run_id, self._name, self._params, self._targets, listener=listener, secrets=secrets
         )
+        run = WorkflowRun(plan, surroundings)
         with session.cancels(run.cancel):
             if current() is session:
                 with terminable(session):  # again: a subflow has Prefect's handler back in place

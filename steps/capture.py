@@ -4,6 +4,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from steps.masking import Mask
+
 KEPT_BYTES = 256 * 1024
 LONGEST_LINE = 64 * 1024
 LINES_AT_ONCE = 10_000
@@ -14,11 +16,17 @@ class Capture:
     """Takes a stream's bytes; memory stays bounded however much comes.
 
     `text` is the last 256 KiB, `left_out` how many bytes came before. Of a flood (10,000 lines at once,
-    then 1,000 a second) only a count is told.
+    then 1,000 a second) only a count is told. What a cut leaves of a secret is hidden by the `mask`.
     """
 
-    def __init__(self, tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        tell: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        mask: Mask | None = None,
+    ) -> None:
         self._tell = tell
+        self._mask = mask or Mask()
         self._tail = _Tail()
         self._begun = b""
         self._cut = False
@@ -28,7 +36,8 @@ class Capture:
     @property
     def text(self) -> str:
         """The end of the stream."""
-        return self._tail.data().decode("utf-8", "replace")
+        text = self._tail.data().decode("utf-8", "replace")
+        return self._mask.cut(text, start=self.left_out > 0)
 
     @property
     def left_out(self) -> int:
@@ -68,7 +77,7 @@ class Capture:
     def _line(self, line: bytes) -> None:
         self._tell_untold()
         text = line[:LONGEST_LINE].decode("utf-8", "replace").removesuffix("\r")
-        self._tell(f"{text}..." if len(line) > LONGEST_LINE else text)
+        self._tell(f"{self._mask.cut(text, end=True)}..." if len(line) > LONGEST_LINE else text)
 
     def _tell_untold(self) -> None:
         if self._untold:

@@ -5,22 +5,28 @@ StepFailed            the step did what it could and failed; `result` holds what
 └── InnerFailed       a step inside it failed
 """
 
-from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from codegen.result import StepError
+from steps.masking import Mask
 from steps.sound_text import sound_text
 
 
 class StepFailed(Exception):
-    """A step failed. `stops`: a step inside it had ended the run early, so nothing is tried again."""
-
-    stops = False
+    """A step failed."""
 
     def __init__(self, message: str, result: Any = None) -> None:
         self.message = sound_text(message)
         super().__init__(self.message)
         self.result = result
+
+    def hidden(self, mask: Mask) -> Self:
+        """Itself without what the mask hides, and without what led to it, which may name that."""
+        if mask:
+            self.message, self.result = mask.text(self.message), mask.data(self.result)
+            self.args = (self.message,)
+            self.__cause__, self.__suppress_context__ = None, True
+        return self
 
     def __reduce__(self) -> tuple[type["StepFailed"], tuple[str, Any]]:
         return type(self), (self.message, self.result)
@@ -33,10 +39,9 @@ class StepTimedOut(StepFailed):
 class InnerFailed(StepFailed):
     """A step inside this one failed: its error is the cause."""
 
-    def __init__(self, cause: StepError, *, stops: bool = False) -> None:
+    def __init__(self, cause: StepError) -> None:
         self.cause = cause
-        self.stops = stops
         super().__init__(cause.message)
 
     def __reduce__(self) -> Any:
-        return partial(type(self), stops=self.stops), (self.cause,)
+        return type(self), (self.cause,)

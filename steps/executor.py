@@ -9,9 +9,11 @@ from typing import Any, Concatenate, ParamSpec
 
 from codegen.expressions import ExpressionError, parse_template
 from codegen.leaves import Leaf, text_kind
+from codegen.secret_use import SECRETS, may_hold_secrets, named_secrets
 from steps.data import json_data
 from steps.errors import StepFailed
 from steps.scope import Outcome, Scope
+from steps.secret_values import pretended
 
 P = ParamSpec("P")
 Plain = Callable[Concatenate[Scope, P], Coroutine[Any, Any, Any]]
@@ -38,6 +40,7 @@ def executor(model: type[Leaf]) -> Callable[[Plain[P]], Executor[P]]:
 
     The function's arguments are the type's own keys. It is called with values: templates are filled in
     as the type's fields say, shell text with quoting. Whatever it raises reaches the caller as `StepFailed`.
+    In what leaves it secrets are hidden.
     """
 
     def decorate(function: Plain[P]) -> Executor[P]:
@@ -50,37 +53,55 @@ def executor(model: type[Leaf]) -> Callable[[Plain[P]], Executor[P]]:
             scope_name = next(iter(signature.parameters))
             del given[scope_name]
             try:
-                values = filled(model, given, scope)
-                stand_in = _stand_in.get()
-                if stand_in is None:
-                    result = await function(scope, **values)  # type: ignore[call-arg]
-                else:
-                    result = await stand_in(model, function, scope, values)
-                if isinstance(result, Outcome):
-                    return result
-                return Outcome(json_data(result, "the result"))
+                outcome = await _done(model, function, scope, given)
             except StepFailed as failure:
-                failure.result = json_data(failure.result, "the result")
+                failure.hidden(scope.mask)
                 raise
-            except Exception as error:
-                raise StepFailed(f"{type(error).__name__}: {error}") from error
+            return outcome.hidden(scope.mask)
 
         return run
 
     return decorate
 
 
-def filled(model: type[Leaf], given: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
-    """The keys of a step with their templates filled in; expressions stay as they are."""
-    return {key: _filled(model, key, given, scope) for key in given}
+async def _done(model: type[Leaf], function: Plain[...], scope: Scope, given: Mapping[str, Any]) -> Outcome:
+    stand_in = _stand_in.get()
+    try:
+        if stand_in is not None:
+            result = await stand_in(model, function, scope, filled(model, given, scope))
+        else:
+            secrets = await scope.surroundings.secrets.values(named_secrets(model, given))
+            result = await function(scope, **filled(model, given, scope, secrets))
+        return result if isinstance(result, Outcome) else Outcome(json_data(result, "the result"))
+    except StepFailed as failure:
+        failure.result = json_data(failure.result, "the result")
+        raise
+    except Exception as error:
+        raise StepFailed(f"{type(error).__name__}: {error}") from error
 
 
-def _filled(model: type[Leaf], key: str, given: Mapping[str, Any], scope: Scope) -> Any:
+def filled(
+    model: type[Leaf], given: Mapping[str, Any], scope: Scope, secrets: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The keys of a step with their templates filled in; expressions stay as they are.
+
+    Only what is handed on sees `secrets`. Left out, they are pretended ones.
+    """
+    known = pretended(named_secrets(model, given)) if secrets is None else secrets
+    return {
+        key: _filled(model, key, given, scope, {SECRETS: known} if may_hold_secrets(model, key) else {})
+        for key in given
+    }
+
+
+def _filled(
+    model: type[Leaf], key: str, given: Mapping[str, Any], scope: Scope, more: Mapping[str, Any]
+) -> Any:
     kind = text_kind(model, key, given)
     value = given[key]
     if kind == "shell" and isinstance(value, str):
         try:
-            return parse_template(value).render_shell(scope.names())
+            return parse_template(value).render_shell(scope.names(**more))
         except ExpressionError as error:
             raise StepFailed(str(error)) from error
-    return scope.render(value) if kind in ("template", "shell") else value
+    return scope.render(value, **more) if kind in ("template", "shell") else value

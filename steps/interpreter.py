@@ -15,6 +15,7 @@ from steps.executor import Executor
 from steps.judging import judged
 from steps.kinds import EXECUTORS
 from steps.scope import Outcome, Scope, Surroundings
+from steps.secret_values import Secrets
 from steps.tries import with_retries
 from steps.work import Branch, Handlers, Perform, Work
 from steps.workflow_run import Plan, WorkflowRun
@@ -30,8 +31,11 @@ def interpret(
     targets: Sequence[str] | None = None,
     listener: Listener = ignore,
     executors: Executors = EXECUTORS,
+    secrets: Secrets | None = None,
 ) -> WorkflowRun:
     """A run of a document, ready to `run()`; `targets` stand in for the document's own.
+
+    `secrets` finds those that the document names; without it none are found.
 
     Raises `ParameterError` where the parameters don't fit.
     """
@@ -43,6 +47,7 @@ def interpret(
             params=check_values(workflow.parameters, parameters or {}),
             targets=tuple(workflow.targets if targets is None else targets),
             listener=listener,
+            secrets=secrets or Secrets(),
         ),
     )
 

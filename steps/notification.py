@@ -24,14 +24,14 @@ async def notification(
     if channel == "log":
         scope.line(text)
     elif channel == "webhook" and url:
-        await _post(url, text, PATIENCE if timeout is None else timeout)
+        await _post(url, text, PATIENCE if timeout is None else timeout, place(scope.mask.text(url)))
     else:
         raise StepFailed(f"channel {channel!r} can't be used; use log, or webhook with a url")
     return {"channel": channel, "message": text}
 
 
-async def _post(url: str, text: str, timeout: float) -> None:
+async def _post(url: str, text: str, timeout: float, shown: str) -> None:
     """The path of a webhook's address is often its password: only scheme and host are ever shown."""
-    answer = await send("POST", url, json={"text": text}, timeout=timeout, shown=place(url))
+    answer = await send("POST", url, json={"text": text}, timeout=timeout, shown=shown)
     if not 200 <= answer["status"] < 300:
-        raise StepFailed(f"webhook {place(url)} answered {answer['status']}", {"status": answer["status"]})
+        raise StepFailed(f"webhook {shown} answered {answer['status']}", {"status": answer["status"]})

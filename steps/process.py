@@ -52,7 +52,7 @@ async def run_process(
 
 
 def _told(scope: Scope, stream: Any) -> Capture:
-    return Capture(lambda line: scope.line(line, stream))
+    return Capture(lambda line: scope.line(line, stream), mask=scope.mask)
 
 
 def _result(stdout: Capture, stderr: Capture, exit_code: int | None) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from steps.errors import StepFailed
 from steps.events import now
 from steps.scope import Outcome, Scope, Spot
 
+Part = tuple[Sequence[Spot], StepRecord]
+"""The record of one execution, and which one it is."""
+
 
 def ended(
     scope: Scope,
@@ -20,8 +23,8 @@ def ended(
     return StepRecord(
         status=status,
         attempts=scope.attempts,
-        result=outcome.result if outcome else None,
-        outputs=dict(outcome.outputs) if outcome else {},
+        result=scope.mask.data(outcome.result) if outcome else None,
+        outputs=scope.mask.data(dict(outcome.outputs)) if outcome else {},
         error=error,
         started_at=begun,
         ended_at=now(),
@@ -36,7 +39,7 @@ def gathered(items: Sequence[StepRecord], begun: datetime | None) -> StepRecord:
     return StepRecord(
         status=status,
         attempts=sum(item.attempts for item in items),
-        error=next((item.error for item in items if item.status == status), None),
+        error=next((item.error for item in items if item.status == status and item.error), None),
         items=tuple(items),
         started_at=begun,
         ended_at=now(),
@@ -56,8 +59,14 @@ def cancelled(scope: Scope) -> StepRecord:
     )
 
 
+def skipped(scope: Scope) -> StepRecord:
+    """The record of an execution that the early end of the run came before."""
+    return StepRecord(status="skipped", target=scope.target, item=scope.item)
+
+
 def error_of(scope: Scope, message: str) -> StepError:
     """An error that happened in this execution."""
+    message = scope.mask.text(message)
     return StepError(message=message, step=scope.step, target=scope.target, index=scope.index)
 
 
@@ -78,14 +87,22 @@ def side_by_side(records: Sequence[StepRecord], spots: Sequence[Spot]) -> StepRe
     return _spanning(items)
 
 
-def placed(around: StepRecord, spots: Sequence[Spot], record: StepRecord) -> StepRecord:
-    """A step's record with that of one execution put in its place."""
-    if not spots:
-        return record
-    spot = spots[0]
-    items = list(around.items) or [StepRecord(status="skipped")] * spot.count
-    inner = placed(items[spot.index], spots[1:], record)
-    items[spot.index] = inner.model_copy(update={"target": spot.target, "item": spot.item})
+def placed(around: StepRecord, parts: Sequence[Part]) -> StepRecord:
+    """A step's record with those of some executions put in their places, the later ones over the earlier."""
+    if any(not spots for spots, _ in parts):
+        return parts[-1][1]
+    items = list(around.items)
+    places: dict[int, list[Part]] = {}
+    for spots, record in parts:
+        # There may have been more executions in an earlier round than in the last one.
+        items += [StepRecord(status="skipped")] * (spots[0].count - len(items))
+        places.setdefault(spots[0].index, []).append((spots[1:], record))
+        items[spots[0].index] = items[spots[0].index].model_copy(
+            update={"target": spots[0].target, "item": spots[0].item}
+        )
+    for index, inner in places.items():
+        about = {"target": items[index].target, "item": items[index].item}
+        items[index] = placed(items[index], inner).model_copy(update=about)
     return _spanning(items)
 
 

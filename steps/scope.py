@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,9 @@ from codegen.result import StepError, StepRecord
 from steps.data import json_data
 from steps.errors import StepFailed
 from steps.events import Event, Listener, Stream, ignore
+from steps.halt import Halt
+from steps.masking import Mask
+from steps.secret_values import Secrets
 from steps.sound_text import sound_text
 
 if TYPE_CHECKING:
@@ -25,6 +29,12 @@ class Outcome:
     result: Any = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     stops: bool = False
+
+    def hidden(self, mask: Mask) -> Outcome:
+        """The same without what the mask hides."""
+        if not mask:
+            return self
+        return replace(self, result=mask.data(self.result), outputs=mask.data(self.outputs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,8 @@ class Surroundings:
     listener: Listener = ignore
     undos: dict[str, Undo] = field(default_factory=dict)
     """What to undo should the run fail, in the order in which it was done."""
+    halt: Halt = field(default_factory=Halt)
+    secrets: Secrets = field(default_factory=Secrets)
 
 
 class Scope:
@@ -101,10 +113,21 @@ class Scope:
         return self.spots[-1].target if self.spots else None
 
     @property
+    def mask(self) -> Mask:
+        """Hides the secrets that the run has used so far."""
+        return self.surroundings.secrets.mask
+
+    @property
     def key(self) -> str:
         """An idempotency key: the same for every try of the same step of the same run."""
         place = "".join(f".{spot.index}" for spot in self.spots)
         return f"{self.surroundings.run_id}.{self.step}{place}"
+
+    @property
+    def identity(self) -> str:
+        """The key, and what the execution is about: in another round another item may have its place."""
+        about = [[spot.target, spot.item] for spot in self.spots]
+        return f"{self.key} {json.dumps(about, sort_keys=True)}" if about else self.key
 
     def names(self, **more: Any) -> dict[str, Any]:
         """The names that expressions and templates may use."""
@@ -149,9 +172,8 @@ class Scope:
         self.tell("line", text=text, stream=stream)
 
     def tell(self, kind: Any, *, text: str = "", stream: Stream = "log", status: str = "") -> None:
-        """Tell what this execution does."""
+        """Tell what this execution does; secrets are hidden in it."""
+        text = sound_text(self.mask.text(text))
         self.surroundings.listener(
-            Event(
-                kind, self.step, self.index, self.target, text=sound_text(text), stream=stream, status=status
-            )
+            Event(kind, self.step, self.index, self.target, text=text, stream=stream, status=status)
         )

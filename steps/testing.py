@@ -19,6 +19,7 @@ from steps.executor import Executor, filled
 from steps.interpreter import interpret
 from steps.kinds import EXECUTORS
 from steps.scope import Outcome, Scope
+from steps.secret_values import FromMapping, Secrets
 
 _TOUCHING: Mapping[str, type[Leaf]] = {
     "command": Command,
@@ -68,8 +69,11 @@ async def run(
     executors: Mapping[str, Executor[...]] | None = None,
     results: Mapping[str, Any] | None = None,
     listener: Listener = ignore,
+    secrets: Mapping[str, str] | None = None,
 ) -> Report:
     """Run a workflow in this process. `results` pretends steps, `executors` stand in for single types.
+
+    `secrets` are the only ones that there are; for pretended steps any are `***`.
 
     With `results` the run's time takes none: retries and waits don't hold up the test.
     """
@@ -82,6 +86,7 @@ async def run(
             targets=targets,
             listener=listener,
             executors={**table, **(executors or {})},
+            secrets=Secrets(FromMapping(secrets or {})),
         ).run()
 
 

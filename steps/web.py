@@ -17,6 +17,7 @@ from steps.errors import StepFailed
 from steps.executor import executor
 from steps.scope import Scope
 from steps.timing import limited
+from steps.unlogged import unlogged
 
 KEPT_BYTES = 1024 * 1024
 # Without a timeout of the step: a server that says nothing at all must not hold a run for ever.
@@ -27,7 +28,7 @@ _PASSWORD = re.compile(r"(?<=://)[^/?#\s@]*@")
 
 @executor(Http)
 async def http(
-    scope: Scope,  # noqa: ARG001 - says nothing while it waits
+    scope: Scope,
     url: str,
     *,
     method: str = "GET",
@@ -44,9 +45,10 @@ async def http(
 
     The body is kept up to 1 MiB. A status other than expected (default: 200 to 399) is a `StepFailed`.
     """
+    address, shown = plain_text(url), shown_url(scope.mask.text(plain_text(url)))
     result = await send(
         method,
-        plain_text(url),
+        address,
         headers={name: word(value, f"header {name!r}") for name, value in (headers or {}).items()},
         query=json_data(dict(query or {}), "query"),
         json=None if json_body is None else json_data(json_body, "json"),
@@ -54,10 +56,13 @@ async def http(
         verify_tls=verify_tls,
         follow_redirects=follow_redirects,
         timeout=timeout,
+        shown=shown,
     )
+    if result.get("truncated"):
+        result["body"] = scope.mask.cut(result["body"], end=True)
     status = result["status"]
     if status not in expect_status if expect_status else not 200 <= status < 400:
-        raise StepFailed(f"{method} {shown_url(url)} answered {_named(status)}", result)
+        raise StepFailed(f"{method} {shown} answered {_named(status)}", result)
     return result
 
 
@@ -83,10 +88,11 @@ async def send(
     )
     try:
         async with limited(timeout), client:
-            request = client.build_request(
-                method, _address(url, query), headers=headers, json=json, content=body
-            )
-            return await _answer(await client.send(request, stream=True))
+            with unlogged():
+                request = client.build_request(
+                    method, _address(url, query), headers=headers, json=json, content=body
+                )
+                return await _answer(await client.send(request, stream=True))
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
         raise StepFailed(f"{method} {shown}: {_in_words(error)}") from error
 

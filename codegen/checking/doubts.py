@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from codegen.checking.graph import Place, places
 from codegen.checking.order_checks import FINALLY
 from codegen.errors import Problem
-from codegen.leaves import Script
+from codegen.leaves import Leaf, Script, own_fields
 from codegen.mentions import of_expression, of_template
+from codegen.secret_use import named_secrets, shows_on_command_line
 from codegen.texts import NOWHERE, Written, fans_out, texts
 from codegen.workflow import Step, Workflow
 
@@ -26,6 +27,7 @@ def warnings(workflow: Workflow) -> tuple[Problem, ...]:
 
 def _doubts(place: Place, tolerated: set[str]) -> Iterator[Problem]:
     yield from _doubtful_texts(place)
+    yield from _visible_secrets(place)
     yield from _doubtful_order(place, tolerated)
     step = place.step
     if step.max_parallel is not None and not fans_out(step):
@@ -61,6 +63,20 @@ def _doubtful_texts(place: Place) -> Iterator[Problem]:
             "values are pasted into this Python script as they are",
             "hand them over as args or env instead",
         )
+
+
+def _visible_secrets(place: Place) -> Iterator[Problem]:
+    if not isinstance(place.step, Leaf):
+        return
+    kind: type[Leaf] = type(place.step)
+    for key, value in own_fields(place.step).items():
+        if shows_on_command_line(kind, key):
+            for name in sorted(named_secrets(kind, {key: value})):
+                yield Problem(
+                    f"{place.path}.{key}",
+                    f'the secret "{name}" stands on a command line, which others on the machine can read',
+                    f'hand it over by env: {{{name.upper()}: "{{{{ secrets.{name} }}}}"}}',
+                )
 
 
 def _doubtful_order(place: Place, tolerated: set[str]) -> Iterator[Problem]:

@@ -10,6 +10,8 @@ from codegen.errors import Problem
 from codegen.expressions import ExpressionError, parse_template
 from codegen.mentions import of_expression, of_template
 from codegen.reading.salvage import Lost
+from codegen.secret_use import ELSEWHERE as SECRETS_CURE
+from codegen.secret_use import SECRETS, misused
 from codegen.suggestions import Suggestions
 from codegen.texts import EVERYWHERE, NOWHERE, PER_ITEM, RESULT, Written, fans_out, texts
 from codegen.workflow import Group, Workflow
@@ -22,7 +24,10 @@ ELSEWHERE = {
     "result": "it is known in outputs, failed_when, succeeded_when and repeat; use steps.<id>.result",
     "error": "it is known in on_failure, finally and on_error; steps.<id>.error has that of a step",
 }
-UNBUILT = "secrets"
+CHANGED = (
+    "a secret can only be hidden as it is, and this looks into it or changes it",
+    "write {{ secrets.<name> }}, joined by ~ or written by urlencode or to_json, and store what is needed",
+)
 _DAMAGED = PER_ITEM | RESULT | {"error"}
 _HANDLES_FAILURE = (ON_FAILURE, FINALLY)
 
@@ -68,16 +73,18 @@ class Names:
         mentions = (of_expression if written.kind == "expression" else of_template)(written.text)
         for name in sorted(mentions.names - EVERYWHERE - written.names):
             yield self._unknown(written, name, position)
-        for path in mentions.paths:
-            problem = self._refusal(list(path), position, written)
-            if problem:
-                yield Problem(written.path, *problem)
+        refusals = [self._refusal(list(path), position, written) for path in mentions.paths]
+        if not any(refusals) and not mentions.keeps_secrets and SECRETS in written.names:
+            refusals.append(CHANGED)
+        yield from (Problem(written.path, *refusal) for refusal in refusals if refusal)
 
     def _unknown(self, written: Written, name: str, position: int | None) -> Problem:
         if name in ELSEWHERE:
             return Problem(written.path, f'"{name}" isn\'t known here', self._where(name, written, position))
-        if name == UNBUILT:
-            return Problem(written.path, "secrets can't be used by this version", "use a parameter")
+        if name == SECRETS:
+            return Problem(
+                written.path, "secrets can't be used here: it would be stored or shown", SECRETS_CURE
+            )
         if name in self.workflow.parameters:
             cure = f"write params.{name}"
         elif name in self.graph.index:
@@ -102,6 +109,8 @@ class Names:
                 return self._unknown_parameter(name)
             case ["steps", name, *rest]:
                 return self.references.refusal(name, rest, position, written)
+            case ["secrets", *_] if SECRETS in written.names:
+                return misused(tuple(path))
             case ["error", key, *_] if "error" in written.names and key not in ERROR:
                 return f'an error has no "{key:.80}"', self.suggestions.cure(key, ERROR, "it has")
             case ["run", key, *_] if key != "id":

@@ -229,7 +229,7 @@ def test_what_has_ended_by_then_may_be_named(steps: list[Any]) -> None:
         ([step("a"), says("{{ a.status }}")], 'unknown name "a"', "write steps.a"),
         ([says("{{ param.threshold }}")], 'unknown name "param"', 'did you mean "params"?'),
         ([says("{{ zzzz }}")], 'unknown name "zzzz"', "names known here: name, params, run"),
-        ([says("{{ secrets.token }}")], "secrets can't be used by this version", "use a parameter"),
+        ([says("{{ secrets.token }}")], "secrets can't be used here", "hand it to a step where it is used"),
         ([says("{{ result }}")], '"result" isn\'t known here', "outputs, failed_when"),
         ([says("{{ item }}")], '"item" isn\'t known here', "for_each"),
         ([says("{{ index }}", when="index == 1")], '"index" isn\'t known here', "for_each"),

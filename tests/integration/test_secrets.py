@@ -1,0 +1,184 @@
+"""Secrets on both engines: every kept byte of brokers, servers and logs is looked through for them."""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import get_client
+from prefect.blocks.system import Secret
+from prefect.client.schemas.objects import State
+from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_DATABASE_CONNECTION_URL
+from prefect.testing.utilities import prefect_test_harness
+
+from codegen.result import RunResult
+from flows.router import route_workflow
+from tests.integration.brokers import redis_server, worker
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
+]
+
+SECRETS = {
+    "from_variable": "variable-hunter2 $HOME",
+    "from_file": "file-'hunter2'\"&?",
+    "from_block": "block+hunter2/\\n",  # 16 characters
+}
+TIMES = {"started_at", "ended_at", "time"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where everything of these tests is kept."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installation(folder: Path) -> Iterator[None]:
+    """A Prefect server, a Redis that writes down every command, a worker, and a secret in each place."""
+    with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=180):
+        patch.setenv("OPSCONDUCTOR_HOME", str(folder / "home"))
+        patch.setenv("OPSCONDUCTOR_SECRET_FROM_VARIABLE", SECRETS["from_variable"])
+        patch.setenv("PREFECT_API_URL", str(PREFECT_API_URL.value()))
+        file = folder / "home" / "secrets" / "from_file"
+        file.parent.mkdir(parents=True)
+        file.write_text(SECRETS["from_file"] + "\n")
+        file.chmod(0o600)
+        Secret(value=SECRETS["from_block"]).save("from-block")
+        for part in ("redis", "worker"):
+            (folder / part).mkdir()
+        with (
+            redis_server(folder / "redis") as redis,
+            worker(folder / "worker", redis.url, redis.url),
+        ):
+            patch.setenv("OPSCONDUCTOR_BROKER_URL", redis.url)
+            yield
+
+
+def prints(id: str, secret: str, script: str, **keys: Any) -> dict[str, Any]:
+    return {
+        "id": id,
+        "type": "script",
+        "script": script,
+        "env": {"T": f"{{{{ secrets.{secret} }}}}"},
+        **keys,
+    }
+
+
+DOCUMENT: dict[str, Any] = {
+    "name": "Secrets",
+    "steps": [
+        prints("says", "from_variable", 'printf "%s\\n" "$T"', outputs={"said": "{{ result.stdout }}"}),
+        prints("encodes", "from_file", 'printf "%s" "a$T" | base64 -w0; printf "%s\\n" "$T" >&2'),
+        prints("knows", "from_block", '[ "${#T}" = 16 ] && set -x && : "$T"'),
+        prints(
+            "fails",
+            "from_file",
+            'echo "wrong: $T" >&2; exit 7',
+            retry={"attempts": 2, "delay": 0},
+            on_error={"steps": [{"id": "told", "type": "fail", "message": "{{ error.message }}"}]},
+            continue_on_error=True,
+        ),
+        {
+            "id": "calls",
+            "type": "python",
+            "call": "importlib:import_module",
+            "args": {"name": "{{ secrets.from_block }}"},
+            "run_if": "finished",
+        },
+    ],
+    "finally": [
+        {"id": "last", "type": "http", "url": "http://127.0.0.1:9/{{ secrets.from_file }}"},
+    ],
+}
+
+
+async def routed(engine: Any, document: dict[str, Any] = DOCUMENT) -> RunResult:
+    state: State[Any] = await route_workflow(
+        document, engine_preference=engine, force_engine=True, return_state=True
+    )
+    result = await state.aresult(raise_on_failure=False)
+    assert isinstance(result, RunResult), result
+    assert result.engine_used == engine
+    return result
+
+
+def plain(result: RunResult) -> Any:
+    """The records and logs of a run without times."""
+
+    def stripped(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: stripped(item) for key, item in value.items() if key not in TIMES}
+        return [stripped(item) for item in value] if isinstance(value, list) else value
+
+    return stripped(result.model_dump(mode="json", include={"steps", "logs", "error_message", "success"}))
+
+
+def traces(kept: bytes) -> list[str]:
+    """The secrets that are in there, in any of the ways in which they would be."""
+    return [
+        name
+        for name, value in SECRETS.items()
+        for written in (value, json.dumps(value)[1:-1], b64encode(value.encode()).decode()[:-4], "hunter2")
+        if written.encode() in kept
+    ]
+
+
+async def kept_by_prefect() -> bytes:
+    """Everything that its API tells of runs."""
+    async with get_client() as client:
+        found = [
+            *await client.read_flow_runs(),
+            *await client.read_task_runs(),
+            *await client.read_logs(),
+            *await client.read_artifacts(),
+        ]
+    return "\n".join(one.model_dump_json() for one in found).encode()
+
+
+def database() -> Iterator[bytes]:
+    """The files of its database, in which blocks are encrypted."""
+    file = Path(str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value()).partition("///")[2])
+    assert file.exists()
+    yield from (one.read_bytes() for one in file.parent.glob(f"{file.name}*"))
+
+
+async def test_both_engines_use_secrets_and_keep_nothing_of_them(folder: Path) -> None:
+    """The same records from both; nothing in Redis, in Prefect, in the worker's log or in generated code."""
+    results = [await routed("celery"), await routed("prefect")]
+    by_celery, by_prefect = map(plain, results)
+    assert by_celery == by_prefect
+    steps = by_celery["steps"]
+    assert [steps[id]["status"] for id in ("says", "knows", "fails")] == ["succeeded", "succeeded", "failed"]
+    assert steps["says"]["outputs"] == {"said": "***\n"}
+    assert steps["fails"]["error"]["message"].startswith("exit code 7: wrong: ***; its on_error failed, too")
+    assert steps["calls"]["error"]["message"] == "ModuleNotFoundError: No module named '***'"
+    assert steps["last"]["error"]["message"] == (
+        "GET http://127.0.0.1:9/***: connection refused; nothing listens there"
+    )
+    for result in results:
+        assert traces(result.model_dump_json().encode() + repr(result).encode()) == []
+    told = await kept_by_prefect()
+    assert b"wrong: ***" in told
+    assert traces(told) == []
+    for kept in database():
+        assert traces(kept) == []
+    written = [file for file in folder.rglob("*") if file.is_file() and file.name != "from_file"]
+    assert any("aof" in file.name for file in written)
+    for file in written:
+        assert traces(file.read_bytes()) == [], file
+
+
+@pytest.mark.parametrize("engine", ["celery", "prefect"])
+async def test_a_secret_that_is_nowhere_fails_its_step(folder: Path, engine: str) -> None:
+    """The message names it and where it was looked for."""
+    step = {"id": "a", "type": "http", "url": "{{ secrets.no_where }}"}
+    result = await routed(engine, {"name": "n", "steps": [step]})
+    assert result.error_message == (
+        "step 'a' failed: secret 'no_where': not found; looked for the environment variable "
+        f"OPSCONDUCTOR_SECRET_NO_WHERE, the file {folder}/home/secrets/no_where and "
+        "Prefect's Secret block 'no-where'"
+    )
