@@ -38,9 +38,9 @@ def _inheriting(step: Step, defaults: Defaults) -> Step:
     changes: dict[str, Any] = {key: value for key, value in given.items() if key not in step.model_fields_set}
     if step.for_each is None and (step.on or changes.get("on")) is None:
         changes.pop("max_parallel", None)
-    # Handlers belong to an execution of their step, which has its target already.
-    here = _without_on(defaults)
-    changes |= _within(step, here if step.on is not None else defaults)
+    # Inner steps and handlers belong to an execution of their step: where that has a target, they have it.
+    here = defaults if (step.on or changes.get("on")) is None else _without_on(defaults)
+    changes |= _within(step, here)
     if step.on_error is not None:
         changes["on_error"] = step.on_error.model_copy(update={"steps": inherit(step.on_error.steps, here)})
     if step.rollback:

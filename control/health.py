@@ -47,7 +47,7 @@ class PrefectAnswers(BaseModel):
             with httpx.Client(trust_env=False, timeout=_PATIENCE, auth=credentials) as client:
                 answer = client.get(f"{self.api_url}/admin/settings").raise_for_status()
                 settings = answer.json()
-        except (httpx.HTTPError, ValueError):
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             return False
         home = settings.get("home") if isinstance(settings, dict) else None
         return isinstance(home, str) and Path(home).resolve() == self.home.resolve()
@@ -69,14 +69,12 @@ class RedisAnswers(BaseModel):
         from redis.retry import Retry
 
         waits = {"socket_timeout": _PATIENCE, "socket_connect_timeout": _PATIENCE}
-        # Retries would block the supervisor, which asks again anyway.
-        client = Redis.from_url(self.url, retry=Retry(NoBackoff(), 0), **waits)
         try:
-            return bool(client.ping())
-        except RedisError:
+            # Retries would block the supervisor, which asks again anyway.
+            with Redis.from_url(self.url, retry=Retry(NoBackoff(), 0), **waits) as client:
+                return bool(client.ping())
+        except (RedisError, ValueError):
             return False
-        finally:
-            client.close()
 
 
 Health = Annotated[ReadyFile | PrefectAnswers | RedisAnswers, Field(discriminator="kind")]

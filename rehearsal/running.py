@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import traceback
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,8 @@ def judged(rehearsal: Rehearsal, engine: EngineName, registry: Registry) -> Verd
         found = differences(rehearsal, performed(rehearsal, engine, registry))
     except NoReport as error:
         found = (Difference("run", "a report", str(error)),)
+    except Exception:  # noqa: BLE001 - one case must not take the others with it
+        found = (Difference("run", "a report", traceback.format_exc()),)
     return Verdict(rehearsal, engine, found, monotonic() - begun)
 
 

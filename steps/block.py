@@ -37,11 +37,12 @@ class Block:
         """Run the steps; their records are in `scope.inner` afterwards."""
 
         async def once(scope: Scope) -> Outcome:
-            scope.attempts += 1
+            if error is None:  # else it handles a failure, which is no try of the step
+                scope.attempts += 1
             async with limited(self.timeout):
                 return await self._once(scope, error or scope.error)
 
-        return await with_retries(once, self.retry, scope)
+        return await with_retries(once, self.retry, scope, unless=lambda: scope.surroundings.halt.called)
 
     async def _once(self, scope: Scope, error: StepError | None) -> Outcome:
         # A copy: what runs side by side in another execution has records of its own under the same ids.
@@ -55,13 +56,14 @@ class Block:
         finally:
             scope.inner.update({id: steps[id] for id in fresh})
         if ending != "succeeded":
-            raise InnerFailed(self._cause(steps, scope), stops=driver.stopped)
+            raise InnerFailed(self._cause(steps, scope))
         inside = Scope(surroundings, scope.step, spots=scope.spots, error=error)
-        outcome = inside.outputs(Outcome(), self.outputs)
-        return replace(outcome, stops=driver.stopped)
+        return inside.outputs(Outcome(), self.outputs)
 
     def _cause(self, steps: Mapping[str, StepRecord], scope: Scope) -> StepError:
         cause = first_failure(self.works, steps)
+        if cause is None and self.enough is not None:  # here a tolerated failure counts, too
+            cause = next((steps[work.id].error for work in self.works if steps[work.id].error), None)
         if cause is None:
             return StepError(message="failed, and no step says why", step=scope.step)
         if self.enough is None:

@@ -31,13 +31,17 @@ class Driver:
         self._running: dict[asyncio.Task[StepRecord], Execution] = {}
         self._ended: asyncio.Queue[asyncio.Task[StepRecord]] = asyncio.Queue()
         self._cancelled = False
-        self.stopped = False
-        """Whether a step ended the run early."""
 
     async def run(self, branch: str | None = None) -> Ending:
         """Run to the end; the records are in the surroundings' `steps`."""
+        with self._frame.surroundings.halt.heard(self._skip_the_rest):
+            self._apply(self._conductor.begin(branch))
+            self._end_a_decided_race()
+            await self._see_all_end()
+        return self._outcome()
+
+    async def _see_all_end(self) -> None:
         cancellation: asyncio.CancelledError | None = None
-        self._apply(self._conductor.begin(branch))
         while self._running:
             try:
                 task = await self._ended.get()
@@ -48,7 +52,6 @@ class Driver:
                 self._close(task)
         if cancellation is not None:
             raise cancellation
-        return self._outcome()
 
     def cancel(self) -> None:
         """End what runs, start nothing more. Asked again it does nothing: that would cut clean-up short.
@@ -92,10 +95,13 @@ class Driver:
         record = execution.cancelled() if task.cancelled() else task.result()
         id = execution.id
         self._steps[id] = record
-        if execution.stops:
-            self.stopped = True
-            self._apply(self._conductor.stop("skipped"))
         self._apply(self._conductor.end(id, record.status))
+        self._end_a_decided_race()
+
+    def _skip_the_rest(self) -> None:
+        self._apply(self._conductor.stop("skipped"))
+
+    def _end_a_decided_race(self) -> None:
         if self._enough is not None and self._conductor.race(self._enough) is not None:
             self.cancel()
 

@@ -13,7 +13,7 @@ from steps.clock import present
 from steps.errors import InnerFailed, StepFailed
 from steps.events import now
 from steps.frame import Frame
-from steps.records import cancelled, ended, error_of, gathered, left, refused, side_by_side
+from steps.records import cancelled, ended, error_of, gathered, left, refused, side_by_side, skipped
 from steps.scope import Outcome, Scope, Spot, Undo
 from steps.work import NOT_NEEDED, Work, below, inside
 
@@ -25,8 +25,7 @@ class Execution:
         self._work = work
         self._frame = frame
         self._steps = frame.surroundings.steps
-        self.stops = False
-        """Whether it ended the run early."""
+        self._halt = frame.surroundings.halt
 
     async def run(self) -> StepRecord:
         """To the end, whatever happens on the way."""
@@ -39,10 +38,10 @@ class Execution:
             pairs = self._work.executions(scope)
         except StepFailed as failure:
             self.leave("failed")
-            return _told(scope, refused(failure, self._work.id, begun))
+            return self._told(scope, refused(failure, self._work.id, begun))
         if not pairs:
             self.leave("skipped")
-            return _told(scope, StepRecord(status="skipped", started_at=begun, ended_at=now()))
+            return self._told(scope, StepRecord(status="skipped", started_at=begun, ended_at=now()))
         return gathered(await self._fan_out(pairs), begun)
 
     @property
@@ -88,7 +87,10 @@ class Execution:
 
         async def one(index: int) -> None:
             async with places:
-                records[index] = await self._execute(scopes[index])
+                if self._halt.called:
+                    records[index] = self._told(scopes[index], skipped(scopes[index]))
+                else:
+                    records[index] = await self._execute(scopes[index])
 
         with suppress(asyncio.CancelledError):  # the records say what was cancelled
             async with asyncio.TaskGroup() as group:
@@ -134,19 +136,19 @@ class Execution:
         except asyncio.CancelledError:
             record = ended(scope, "cancelled", begun, error=error_of(scope, "cancelled"))
         if record.status == "succeeded" and record.error is None and self._work.rollback is not None:
-            scope.surroundings.undos.pop(scope.key, None)  # a step that ran again was done now
-            scope.surroundings.undos[scope.key] = Undo(self._work.rollback, scope)
+            scope.surroundings.undos.pop(scope.identity, None)  # a step that ran again was done now
+            scope.surroundings.undos[scope.identity] = Undo(self._work.rollback, scope)
         return self._told(scope, record)
 
     async def _tried(self, scope: Scope, begun: datetime) -> StepRecord:
         try:
             outcome = await self._repeated(scope)
         except StepFailed as failure:
-            self.stops = self.stops or failure.stops
             return ended(scope, "failed", begun, Outcome(failure.result), _cause(scope, failure))
         except Exception as error:  # noqa: BLE001 - a step must not take the run with it
             return ended(scope, "failed", begun, error=error_of(scope, f"{type(error).__name__}: {error}"))
-        self.stops = self.stops or outcome.stops
+        if outcome.stops:
+            self._halt.call()
         return ended(scope, "succeeded", begun, outcome)
 
     async def _repeated(self, scope: Scope) -> Outcome:
@@ -156,8 +158,8 @@ class Execution:
         condition = repeat.until if repeat.until is not None else repeat.while_
         for round in range(1, repeat.max + 1):
             outcome = await self._round(scope)
-            holds = bool(scope.evaluate(str(condition), result=outcome.result))
-            if outcome.stops or holds == (repeat.until is not None):
+            holds = self._holds(str(condition), scope, outcome)
+            if outcome.stops or self._halt.called or holds == (repeat.until is not None):
                 return outcome
             if round < repeat.max:
                 scope.tell(
@@ -166,6 +168,12 @@ class Execution:
                 await present().sleep(repeat.delay)
         still = "not yet true" if repeat.until is not None else "still true"
         raise StepFailed(f"repeat: {condition!r} was {still} after {repeat.max} rounds", outcome.result)
+
+    def _holds(self, condition: str, scope: Scope, outcome: Outcome) -> bool:
+        try:
+            return bool(scope.evaluate(condition, result=outcome.result))
+        except StepFailed as failure:
+            raise StepFailed(failure.message, outcome.result) from failure
 
     async def _round(self, scope: Scope) -> Outcome:
         if self._work.perform is not None:
@@ -184,11 +192,11 @@ class Execution:
         try:
             if handlers.when is not None and not scope.evaluate(handlers.when):
                 return record
-            handled = await handlers.steps(scope, record.error)
-            self.stops = self.stops or handled.stops
+            await handlers.steps(scope, record.error)
         except StepFailed as failure:
-            message = f"{record.error.message}; its on_error failed, too: {failure.message}"
-            return record.model_copy(update={"error": record.error.model_copy(update={"message": message})})
+            return _adding(record, record.error, f"its on_error failed, too: {failure.message}")
+        except asyncio.CancelledError:
+            return _adding(record, record.error, "its on_error was cancelled")
         finally:
             del scope.inner[self._work.id]
         return record.model_copy(update={"status": "succeeded"}) if handlers.recover else record
@@ -200,6 +208,11 @@ class Execution:
 def _told(scope: Scope, record: StepRecord) -> StepRecord:
     scope.tell("ended", status=record.status, text=record.error.message if record.error else "")
     return record
+
+
+def _adding(record: StepRecord, error: StepError, what: str) -> StepRecord:
+    said = error.model_copy(update={"message": f"{error.message}; {what}"})
+    return record.model_copy(update={"error": said})
 
 
 def _cause(scope: Scope, failure: StepFailed) -> StepError:

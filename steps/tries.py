@@ -1,6 +1,7 @@
 """Tries of a step that fails, and the waits between them."""
 
 import random
+from collections.abc import Callable
 
 from codegen.step import Retry
 from steps.clock import present
@@ -11,14 +12,16 @@ from steps.work import Perform
 JITTER = 0.5
 
 
-async def with_retries(once: Perform, retry: Retry | None, scope: Scope) -> Outcome:
-    """Try until it succeeds or the tries are used up; waits between tries as the policy says."""
+async def with_retries(
+    once: Perform, retry: Retry | None, scope: Scope, *, unless: Callable[[], bool] = lambda: False
+) -> Outcome:
+    """Try until it succeeds, the tries are used up or `unless` holds; waits in between as the policy says."""
     attempt = 1
     while True:
         try:
             return await once(scope)
         except StepFailed as failure:
-            if retry is None or attempt >= retry.attempts or failure.stops:
+            if retry is None or attempt >= retry.attempts or unless():
                 raise
             attempt += 1
             delay = wait_before(attempt, retry)

@@ -88,7 +88,7 @@ class Work:
 
     def executions(self, scope: Scope) -> list[tuple[str | None, Any]]:
         """The (target, item) pairs of a step that fans out; with both, each target takes every item."""
-        targets: list[str | None] = [None] if self.on is None else [*_targets(self.on, scope)]
+        targets = [scope.target] if self.on is None else [*_targets(self.on, scope)]
         items = [scope.item] if self.for_each is None else _items(self.for_each, scope)
         if len(targets) * len(items) > LONGEST_FAN_OUT:
             raise StepFailed(f"more than {LONGEST_FAN_OUT:,} executions; split them over several steps")

@@ -16,8 +16,9 @@ from steps.driver import Driver
 from steps.errors import StepFailed
 from steps.events import Event, now
 from steps.frame import Frame
+from steps.halt import Halt
 from steps.kept_log import KeptLog
-from steps.records import error_of, placed
+from steps.records import Part, error_of, placed
 from steps.scope import Scope, Surroundings
 from steps.work import NOT_NEEDED, Work, below, blank
 
@@ -134,15 +135,22 @@ class WorkflowRun:
 
         Each once; one that a cancellation cut short is done again.
         """
-        for key, undo in reversed(list(self._around.undos.items())):
-            scope = Scope(undo.scope.surroundings, undo.scope.step, spots=undo.scope.spots, error=error)
-            try:
-                await undo.steps(scope)
-            except StepFailed as failure:
-                self._not_undone.append(error_of(scope, failure.message))
-            for id, record in scope.inner.items():
-                self._around.steps[id] = placed(self._around.steps[id], scope.spots, record)
-            del self._around.undos[key]
+        parts: dict[str, list[Part]] = {}
+        try:
+            for key, undo in reversed(list(self._around.undos.items())):
+                around = replace(undo.scope.surroundings, halt=Halt())
+                scope = Scope(around, undo.scope.step, spots=undo.scope.spots, error=error)
+                try:
+                    await undo.steps(scope)
+                except StepFailed as failure:
+                    self._not_undone.append(error_of(scope, failure.message))
+                finally:
+                    for id, record in scope.inner.items():
+                        parts.setdefault(id, []).append((scope.spots, record))
+                del self._around.undos[key]
+        finally:
+            for id, records in parts.items():
+                self._around.steps[id] = placed(self._around.steps[id], records)
 
     def _cancel_driver(self) -> None:
         if self._driver:
@@ -151,7 +159,7 @@ class WorkflowRun:
     async def _drive(
         self, works: Iterable[Work], error: StepError | None = None, *, always: bool = False
     ) -> Ending:
-        driver = Driver(works, Frame(self._around, error=error))
+        driver = Driver(works, Frame(replace(self._around, halt=Halt()), error=error))
         self._driver = None if always else driver
         if self.cancelled and not always:
             driver.cancel()

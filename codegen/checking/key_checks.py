@@ -10,6 +10,7 @@ from codegen.reading.salvage import Lost
 from codegen.scoring.basis import counted
 from codegen.workflow import Group, OnError, Parallel, Step, walk
 
+MOST_HANDLERS = 4
 _ENDINGS = (Fail, Stop)
 _CHANGE_NOTHING = (Set, Fail, Stop, Wait, Validation, Approval)
 
@@ -19,6 +20,7 @@ def check_keys(places: Sequence[Place], lost: Lost) -> Iterator[Problem]:
     for place in places:
         yield from _judgement_of_a_group(place)
         yield from _ending_again(place)
+        yield from _deep_handlers(place)
         if place.node.id in lost.damaged:
             continue
         yield from _undo(place)
@@ -50,6 +52,17 @@ def _ending_again(place: Place) -> Iterator[Problem]:
             yield Problem(
                 f"{place.path}.{key}", f"a {step.type} step is done once and takes no time", "leave it out"
             )
+
+
+def _deep_handlers(place: Place) -> Iterator[Problem]:
+    """Each is a block inside the other in generated code, and Python has a limit there."""
+    depth = place.section.count(".on_error.steps") + place.section.count(".rollback")
+    if place.step.on_error is not None and depth >= MOST_HANDLERS:
+        yield Problem(
+            f"{place.path}.on_error",
+            f"on_error inside on_error, more than {MOST_HANDLERS} deep",
+            "put what is to be done into one list",
+        )
 
 
 def _undo(place: Place) -> Iterator[Problem]:

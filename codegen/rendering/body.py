@@ -143,7 +143,10 @@ class _Writer:
         return Call(function, (Argument("run"),))
 
     def _written_out(self, step: Step, indent: int, home: str) -> Block:
-        variable = self._names.steps[step.id] if step.id in self._layout.named else ""
+        is_named = (
+            step.id in self._layout.named and step.id != home
+        )  # from outside its function nobody sees it
+        variable = self._names.steps[step.id] if is_named else ""
         options = self._options(step, indent + 2 * INDENT, home)
         self._written[step.id] = home
         call = Call(f"run.{step.type}", (Argument(literal(step.id)), *options), variable)
@@ -153,7 +156,7 @@ class _Writer:
         parts = (
             _block(_branch(key), self.steps(inner, within + INDENT, home))
             for key, inner in branches(step)
-            if inner
+            if inner or (isinstance(step, Switch) and key != DEFAULT)  # a case without steps is no default
         )
         return _block(call, tuple(parts))
 

@@ -1,5 +1,6 @@
 """Texts become identifiers that Python and Prefect accept, each given once."""
 
+import ast
 import keyword
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from codegen.document import parse
 from codegen.naming import MODULES, RESERVED, identifier, names_of, snake, title, words
 from codegen.workflow import Workflow
+from tests.golden.update import FOLDER
 
 IDS = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,12}", fullmatch=True) | st.sampled_from(
     sorted({*keyword.kwlist, *RESERVED} - {name for name in RESERVED if name.startswith("_")})
@@ -91,6 +93,20 @@ def test_clashing_names_stay_apart() -> None:
         "class": "class_",
     }
     assert dict(names.parameters) == {"usage": "usage_", "id": "id_", "json": "json_", "Run": "Run_"}
+
+
+def test_what_generated_code_imports_is_taken() -> None:
+    """No step or parameter may hide it."""
+    sources = [file.read_text(encoding="utf-8") for file in FOLDER.glob("*.py") if file.stem != "update"]
+    imported = {
+        alias.asname or alias.name
+        for source in sources
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert {"Repeat", "Retry", "Run", "judged", "command"} <= imported
+    assert imported <= RESERVED
 
 
 @settings(deadline=None)

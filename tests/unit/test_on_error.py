@@ -124,7 +124,7 @@ async def test_inside_executions_of_a_group() -> None:
 
 
 async def test_a_cancel_ends_them() -> None:
-    """All records are final, and nothing that comes later starts."""
+    """All records are final, nothing that comes later starts, and what was wrong is still said."""
     actor = Actor(fails={"a": 1}, hangs={"h"})
     run = actor.playing(workflow(handled("a", step("h"), step("i")), step("b"), finally_=[step("c")]))
     task = asyncio.create_task(run.run())
@@ -132,12 +132,15 @@ async def test_a_cancel_ends_them() -> None:
     run.cancel()
     done = await task
     assert statuses(done) == {
-        "a": "cancelled",
+        "a": "failed",
         "h": "cancelled",
         "i": "cancelled",
         "b": "cancelled",
         "c": "succeeded",
     }
+    assert message(done.steps["a"]) == "a broke; its on_error was cancelled"
+    assert done.steps["a"].attempts == 1
+    assert done.cancelled
     assert (done.cancelled, unfinished(done)) == (True, [])
 
 

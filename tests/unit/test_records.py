@@ -58,7 +58,7 @@ def test_a_step_that_ran_in_no_execution_has_no_times() -> None:
     """Only what ran has a start and an end."""
     none_ran = side_by_side([item("skipped"), item("skipped")], SPOTS)
     assert (none_ran.status, none_ran.started_at, none_ran.ended_at) == ("skipped", None, None)
-    put = placed(StepRecord(status="skipped"), SPOTS[1:], item("skipped"))
+    put = placed(StepRecord(status="skipped"), [(SPOTS[1:], item("skipped"))])
     assert (put.status, put.started_at, put.ended_at) == ("skipped", None, None)
 
 
@@ -67,15 +67,26 @@ def test_a_record_is_put_in_its_place() -> None:
     first, second = [
         StepRecord(status=end, started_at=now(), ended_at=now()) for end in ("succeeded", "failed")
     ]
-    put = placed(placed(StepRecord(status="skipped"), SPOTS[1:], second), SPOTS[:1], first)
+    put = placed(StepRecord(status="skipped"), [(SPOTS[1:], second), (SPOTS[:1], first)])
     assert [(one.status, one.item) for one in put.items] == [("succeeded", "x"), ("failed", "y")]
     assert (put.status, put.started_at, put.ended_at) == ("failed", first.started_at, second.ended_at)
 
 
 def test_a_record_inside_of_executions_inside_of_executions() -> None:
     """Each level has as many items as it has executions."""
-    put = placed(StepRecord(status="skipped"), [SPOTS[1], Spot(2, 3)], item("succeeded"))
+    put = placed(StepRecord(status="skipped"), [([SPOTS[1], Spot(2, 3)], item("succeeded"))])
     assert [[one.status for one in around.items] for around in put.items] == [
         [],
         ["skipped", "skipped", "succeeded"],
+    ]
+
+
+def test_a_record_of_an_earlier_and_longer_round() -> None:
+    """The last round had fewer executions: there is a place for it all the same."""
+    last = side_by_side([item("succeeded")], [Spot(0, 1, None, "z")])
+    put = placed(last, [([Spot(2, 3, None, "x")], item("failed"))])
+    assert [(one.status, one.item) for one in put.items] == [
+        ("succeeded", "z"),
+        ("skipped", None),
+        ("failed", "x"),
     ]

@@ -1,0 +1,29 @@
+"""The early end of a run: what has not started is skipped, wherever in the run it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class Halt:
+    """One for each list of a workflow, shared by all lists inside it."""
+
+    def __init__(self) -> None:
+        self.called = False
+        self._hear: list[Callable[[], None]] = []
+
+    def call(self) -> None:
+        """A step ended the run early."""
+        self.called = True
+        for hear in self._hear:
+            hear()
+
+    @contextmanager
+    def heard(self, hear: Callable[[], None]) -> Iterator[None]:
+        """Call `hear` when the run is ended early while the block runs."""
+        self._hear.append(hear)
+        try:
+            yield
+        finally:
+            self._hear.remove(hear)
