@@ -3,22 +3,26 @@
 import sys
 from pathlib import Path
 
-from codegen.document import load, load_file
+from codegen.document import load, load_file, placed
 from codegen.errors import DocumentError, Problem
 from codegen.limits import MOST_BYTES, too_large
 from codegen.workflow import Workflow
-from flows.documents import folders, found, known, understood
+from flows.documents import folders, found, known, resolved, understood
 
 STANDARD_INPUT = "-"
 
 
 def opened(file: str) -> Workflow:
-    """The document, checked. Raises DocumentError with everything that is wrong with it."""
+    """The document and those that it runs, checked. Raises DocumentError with everything that is wrong."""
     if file == STANDARD_INPUT:
-        return load(_standard_input(), file="<stdin>")
+        return resolved(load(_standard_input(), file="<stdin>"))
     path = Path(file)
     if _exists(path):
-        return load_file(path)
+        workflow = load_file(path)
+        try:
+            return resolved(workflow)
+        except DocumentError as error:
+            raise DocumentError(placed(error.problems, path.read_text("utf-8"), file=file)) from error
     where = folders()
     if file in known(where) or _is_in(file, where):
         return understood(file)

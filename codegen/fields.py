@@ -105,6 +105,12 @@ def _check_not_blank(text: str) -> str:
 NotBlank = AfterValidator(_check_not_blank)
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=20_000), NotBlank]
+DocumentName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$", max_length=200
+    ),
+]
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),

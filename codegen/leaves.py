@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from codegen.fields import (
     Argument,
+    DocumentName,
     Duration,
     Expression,
     Flaw,
@@ -207,8 +208,8 @@ class SubWorkflow(Leaf):
     """Runs another document."""
 
     type: Literal["workflow"]
-    workflow: str
-    parameters: dict[str, Nested] = Field(default_factory=dict)
+    workflow: DocumentName
+    parameters: dict[Identifier, Nested] = Field(default_factory=dict)
     targets: tuple[Template, ...] | None = None
 
 

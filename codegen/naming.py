@@ -21,8 +21,8 @@ LONGEST = 60
 LONGEST_TITLE = 200
 
 _IMPORTED = """
-    Annotated Any AsGiven Field Literal Outcome Repeat Retry Run Scope arguments asyncio command fail flow
-    http judged notification python script set_values stop task validation wait
+    Annotated Any AsGiven Field Literal Outcome Repeat Retry Run Scope WORKFLOWS arguments asyncio command
+    fail flow http judged notification python run_workflow script set_values stop task validation wait
 """
 _LOCAL = "outcome run scope targets"
 _LOOK_LIKE_DIGITS = "I O l"

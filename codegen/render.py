@@ -23,7 +23,7 @@ from codegen.rendering.body import Body, body
 from codegen.rendering.context import Argument, Call, Flow, Module
 from codegen.rendering.formatting import formatted as laid_out
 from codegen.rendering.imports import exemptions, imports
-from codegen.rendering.signature import constants, flow_docstring, parameters
+from codegen.rendering.signature import brings_workflows, constants, flow_docstring, parameters
 from codegen.rendering.tasks import places_of, task, whole
 from codegen.source import docstring, literal, prose
 from codegen.support import unsupported
@@ -105,6 +105,8 @@ def _flow(workflow: Workflow, names: Names, content: Body, with_targets: bool) -
         run.append(Argument("targets", "targets"))
     if workflow.timeout is not None:
         run.append(Argument(literal(whole(workflow.timeout)), "timeout"))
+    if brings_workflows(workflow):
+        run.append(Argument("WORKFLOWS", "workflows"))
     return Flow(
         function=names.flow,
         title=literal(title(workflow.name), 9),

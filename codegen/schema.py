@@ -24,6 +24,7 @@ def workflow_schema() -> Schema:
     """The schema of a document, with a description for every key."""
     schema = Workflow.model_json_schema(by_alias=True)
     definitions: dict[str, Schema] = schema.pop("$defs")
+    schema = definitions.pop("Workflow")  # it holds others of its kind, so pydantic only refers to it
     for node in _nodes([schema, definitions]):
         _tidy(node)
     _describe(schema, "Workflow")
@@ -72,6 +73,8 @@ def _tidy(node: Schema) -> None:
     if "discriminator" in node:
         node.clear()
         node["$ref"] = "#/$defs/Step"
+    if node.get("$ref") == "#/$defs/Workflow":
+        node["$ref"] = "#"
     if "patternProperties" in node:
         node.setdefault("additionalProperties", False)
 

@@ -23,6 +23,7 @@ RUNNABLE = frozenset(
         "parallel",
         "condition",
         "switch",
+        "workflow",
     }
 )
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from codegen.defaults import Defaults, inherit
-from codegen.fields import Duration, Identifier, Model, Name, Positive, Template
+from codegen.fields import DocumentName, Duration, Identifier, Model, Name, Positive, Template
 from codegen.groups import (
     DEFAULT,
     ELSE,
@@ -113,6 +113,7 @@ class Workflow(Model):
     concurrency: Concurrency | None = None
     triggers: Triggers | None = None
     engine: Engine = Engine()
+    workflows: dict[DocumentName, Workflow] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _inherited(self) -> Self:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from codegen.document import load, load_file, parse
+from codegen.document import canonical, load, load_file, parse
 from codegen.errors import DocumentError, Problem
+from codegen.sub_workflows import missing
 from codegen.workflow import Workflow
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -21,12 +22,36 @@ def folders() -> tuple[Path, ...]:
 
 
 def understood(workflow: str | Mapping[str, Any], where: Iterable[Path] | None = None) -> Workflow:
-    """The document that a run names: data, YAML or JSON text, or a name such as `disk_check`."""
+    """The document that a run names, with all that it runs: data, YAML or JSON text, or a name."""
+    places = tuple(folders() if where is None else where)
     if not isinstance(workflow, str):
-        return parse(workflow)
+        return resolved(parse(workflow), places)
     if "\n" in workflow or workflow.lstrip().startswith("{"):
-        return load(workflow)
-    return load_file(found(workflow.strip(), tuple(folders() if where is None else where)))
+        return resolved(load(workflow), places)
+    return resolved(load_file(found(workflow.strip(), places)), places)
+
+
+def resolved(workflow: Workflow, where: Iterable[Path] | None = None) -> Workflow:
+    """The document with all others that it runs, directly or not, in its `workflows`.
+
+    Those that it doesn't bring along are read from the folders. DocumentError: one is not there, or they
+    don't fit each other.
+    """
+    places = tuple(folders() if where is None else where)
+    whole = workflow
+    while gaps := {name: path for path, name in missing(whole)}:
+        read = {name: _read(name, path, places) for name, path in gaps.items()}
+        whole = whole.model_copy(update={"workflows": {**whole.workflows, **read}})
+    return workflow if whole is workflow else parse(canonical(whole))
+
+
+def _read(name: str, path: str, where: tuple[Path, ...]) -> Workflow:
+    try:
+        file = found(name, where)
+    except DocumentError as error:
+        cure = f"known: {', '.join(known(where)) or 'none'}; or define it under workflows"
+        raise DocumentError(Problem(path, one.message, cure) for one in error.problems) from error
+    return load_file(file)
 
 
 def found(name: str, where: tuple[Path, ...]) -> Path:

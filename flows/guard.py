@@ -39,8 +39,12 @@ def terminable(session: Session) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are somebody else's
         return
-    before = signal.getsignal(signal.SIGTERM)
     loop = asyncio.get_running_loop()
+    if session.around is not None:  # one of perhaps many: the whole run ends, and keeps its handler
+        loop.add_signal_handler(signal.SIGTERM, session.outermost.cancel)
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
     loop.add_signal_handler(signal.SIGTERM, session.cancel)
     try:
         yield

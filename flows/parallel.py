@@ -32,12 +32,11 @@ from flows.endings import unsuccessful, why
 from flows.guard import guarded, terminable
 from flows.outline import Entry, works
 from flows.prefect_steps import Edges, performer
-from flows.secret_blocks import run_secrets
 from flows.session import Session, current, entered, opened
+from flows.subflow import surrounded
 from flows.telling import listener_for
 from steps.block import enough
 from steps.branching import as_it_equals, as_it_holds
-from steps.scope import Surroundings
 from steps.work import Work, inside
 from steps.workflow_run import Plan, WorkflowRun
 
@@ -83,8 +82,10 @@ class Run:
         params: Mapping[str, Any] | None = None,
         targets: Sequence[str] = (),
         timeout: float | None = None,
+        workflows: Mapping[str, Any] | None = None,
     ) -> None:
         self._name = name
+        self._workflows = workflows or {}
         self._params = dict(params or {})
         self._targets = tuple(targets)
         self._timeout = timeout
@@ -216,11 +217,9 @@ class Run:
         return report.outputs if ending is None else ending  # type: ignore[return-value]
 
     async def _carried_out(self, plan: Plan, session: Session) -> Report:
-        listener, secrets = listener_for(session), run_secrets()
-        surroundings = Surroundings(
-            session.run_id, self._name, self._params, self._targets, listener=listener, secrets=secrets
-        )
-        run = WorkflowRun(plan, surroundings)
+        known = {"name": self._name, "params": self._params, "targets": self._targets}
+        around = surrounded(session, self._workflows, listener=listener_for(session), **known)
+        run = WorkflowRun(plan, around)
         with session.cancels(run.cancel):
             if current() is session:
                 with terminable(session):  # again: a subflow has Prefect's handler back in place

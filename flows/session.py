@@ -7,18 +7,27 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from codegen.registry import Registry
 from codegen.result import Report
 from steps.events import Event, Listener, ignore
+from steps.scope import Errand
 
 
 @dataclass(slots=True)
 class Session:
-    """Lives as long as one run of the router, or one run of a generated flow by itself."""
+    """Lives as long as one run of the router, or one run of a generated flow by itself.
+
+    The run of a document that another one runs has an `errand`, and a session `around` it. `registry` is
+    where its flow is kept, unless that is the installation's.
+    """
 
     run_id: str
     listener: Listener = ignore
     report: Report | None = None
     cancelled: bool = False
+    errand: Errand | None = None
+    around: Session | None = None
+    registry: Registry | None = None
     _cancels: list[Callable[[], object]] = field(default_factory=list)
 
     def tell(self, event: Event) -> None:
@@ -32,6 +41,11 @@ class Session:
         self.cancelled = True
         for cancel in self._cancels:
             cancel()
+
+    @property
+    def outermost(self) -> Session:
+        """The session of the whole run."""
+        return self if self.around is None else self.around.outermost
 
     @contextmanager
     def cancels(self, cancel: Callable[[], object]) -> Iterator[None]:

@@ -11,12 +11,15 @@ def listener_for(session: Session) -> Listener:
     """A listener for the steps of a generated flow.
 
     A line lands in the log of the task run that wrote it, as far as the log can take it. A step that did
-    not run has no task run: the flow's log tells of it.
+    not run has no task run: the flow's log tells of it. Steps of other documents, such as `deploy/copy`,
+    have their own flow's log.
     """
     budget = LineBudget()
 
     def listen(event: Event) -> None:
         session.tell(event)
+        if "/" in event.step:
+            return
         if event.kind == "line":
             if budget.take(event.time):
                 budget.mend_gap(get_run_logger())

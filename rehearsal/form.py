@@ -40,6 +40,8 @@ class Matching(Model):
     matches: Annotated[str, AfterValidator(_check_pattern)]
 
 
+StepPath = Annotated[str, Field(pattern=r"^[A-Za-z]\w*(/[A-Za-z]\w*)*$")]
+"""A step, or one of another document that a step runs: `deploy/copy`."""
 Order = Annotated[str, AfterValidator(_check_order)]
 
 
@@ -80,7 +82,7 @@ class Case(Model):
     engines: Annotated[tuple[EngineName, ...], Field(min_length=1)] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     targets: tuple[str, ...] | None = None
-    leaves: dict[Identifier, Behaviour | tuple[Behaviour, ...]] = Field(default_factory=dict)
+    leaves: dict[StepPath, Behaviour | tuple[Behaviour, ...]] = Field(default_factory=dict)
     cancel_after: Duration | None = None
     known: str | dict[EngineName, str] | None = None
     expect: Expectation

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from codegen.decision import EngineName
 from codegen.document import load_file, parse
 from codegen.errors import DocumentError, ParameterError, Problem
-from codegen.leaves import Leaf
+from codegen.leaves import Leaf, SubWorkflow
 from codegen.lists import every_step
 from codegen.parameters import check_values
 from codegen.paths import Path as Place
@@ -18,9 +18,10 @@ from codegen.paths import written
 from codegen.reading.marks import Marks
 from codegen.reading.source_text import check_text, read_text
 from codegen.reading.yaml_source import read_yaml
+from codegen.sub_workflows import Library
 from codegen.targets import check_targets
-from codegen.workflow import Workflow
-from flows.documents import folders, found
+from codegen.workflow import Step, Workflow
+from flows.documents import folders, found, resolved
 from rehearsal.form import Case, TestFile
 from steps.acting import HARMLESS
 
@@ -86,7 +87,7 @@ class _Workflows:
             return self._file(named, place)
         title = case.name if case.workflow is not None else self._path.name
         try:
-            return parse({"name": title, **named})
+            return resolved(parse({"name": title, **named}))
         except DocumentError as error:
             raise DocumentError(
                 self._placed(Problem(f"{place}.{one.path}", one.message, one.cure)) for one in error.problems
@@ -96,7 +97,8 @@ class _Workflows:
         if name not in self._known:
             beside = self._path.parent / name
             try:
-                self._known[name] = load_file(beside if beside.is_file() else found(name, folders()))
+                file = beside if beside.is_file() else found(name, folders())
+                self._known[name] = resolved(load_file(file))
             except DocumentError as error:
                 raise DocumentError(
                     one if one.line else self._placed(Problem(place, one.message, one.cure))
@@ -144,7 +146,7 @@ def _unfit(case: Case, workflow: Workflow, place: str) -> Iterator[Problem]:
     """What a case says that its workflow has no use for."""
     steps = {step.id: step for _, step in every_step(workflow)}
     for id in case.leaves:
-        step = steps.get(id)
+        step = _step_at(id, workflow, Library(workflow.workflows))
         if step is None:
             yield _unknown(f"{place}.leaves.{id}", id, steps)
         elif not isinstance(step, Leaf):
@@ -161,6 +163,16 @@ def _unfit(case: Case, workflow: Workflow, place: str) -> Iterator[Problem]:
     except ParameterError as error:
         for one in error.problems:
             yield Problem(f"{place}.{one.path}", one.message, one.cure)
+
+
+def _step_at(path: str, workflow: Workflow, library: Library) -> Step | None:
+    """The step of that id; `deploy/copy` is a step of the document that `deploy` runs."""
+    id, _, inside = path.partition("/")
+    step = next((step for _, step in every_step(workflow) if step.id == id), None)
+    if not inside:
+        return step
+    known = library.find(step.workflow) if isinstance(step, SubWorkflow) else None
+    return _step_at(inside, *known) if known is not None else None
 
 
 def _unknown(path: str, id: str, steps: Iterable[str]) -> Problem:

@@ -82,7 +82,7 @@ async def generated(rehearsal: Rehearsal, registry: Registry) -> Course:
     # Formatted it would mean the same and take longer.
     flow = registry.load(registry.store(workflow, render(workflow, formatted=False)))
     values = check_values(workflow.parameters, case.parameters)
-    with entered(Session(str(uuid4()), audience)) as session:
+    with entered(Session(str(uuid4()), audience, registry=registry)) as session:
         audience.cancel = session.cancel
         state = await flow(**flow_arguments(workflow, values, rehearsal.targets), return_state=True)
     if session.report is None:

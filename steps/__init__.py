@@ -8,6 +8,7 @@ from steps.judging import judged
 from steps.notification import notification
 from steps.scope import Outcome, Scope
 from steps.script import script
+from steps.sub_workflow import run_workflow
 from steps.validation import validation
 from steps.values import set_values
 from steps.waiting import wait
@@ -23,6 +24,7 @@ __all__ = [
     "judged",
     "notification",
     "python",
+    "run_workflow",
     "script",
     "set_values",
     "stop",

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from codegen.fields import Duration, Model, Name
-from codegen.leaves import Fail, Leaf, Set, Stop, Validation, Wait
+from codegen.leaves import Fail, Leaf, Set, Stop, SubWorkflow, Validation, Wait
 from steps.clock import present
 from steps.errors import StepFailed
 from steps.executor import Plain
@@ -18,6 +18,7 @@ from steps.timing import limited
 
 HARMLESS: frozenset[type[Leaf]] = frozenset({Set, Fail, Stop, Validation})
 """Types of steps that touch nothing; they are always run for real."""
+_UNLESS_TOLD: frozenset[type[Leaf]] = frozenset({Wait, SubWorkflow})
 
 
 class Behaviour(Model):
@@ -53,7 +54,8 @@ class Actors:
     """Stands in for executors: `with rehearsed(Actors({"usage": Behaviour(result={"stdout": "91"})})): ...`
 
     A list holds the behaviour of each execution of a step that fans out. A step without a behaviour does
-    nothing and has no result; one that waits lets the run's time pass.
+    nothing and has no result; one that waits lets the run's time pass, one that runs another document runs
+    it. The steps of that are named `deploy/copy`.
     """
 
     def __init__(self, behaviours: Behaviours) -> None:
@@ -64,7 +66,7 @@ class Actors:
         self, model: type[Leaf], function: Plain[...], scope: Scope, values: Mapping[str, Any]
     ) -> Any:
         """What the step gives, or its failure."""
-        if model in HARMLESS or (model is Wait and scope.step not in self._behaviours):
+        if model in HARMLESS or (model in _UNLESS_TOLD and scope.path not in self._behaviours):
             await present().sleep(0)
             return await function(scope, **values)
         self._attempts[scope.key] += 1
@@ -77,7 +79,7 @@ class Actors:
         return result
 
     def _behaviour(self, scope: Scope) -> Behaviour:
-        behaviour = self._behaviours.get(scope.step, _IDLE)
+        behaviour = self._behaviours.get(scope.path, _IDLE)
         if isinstance(behaviour, Behaviour):
             return behaviour
         index = scope.index or 0

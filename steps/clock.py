@@ -45,6 +45,10 @@ class Clock:
         """While the block runs a step is at work, except where it sleeps."""
         return nullcontext()
 
+    def handed_over(self) -> AbstractContextManager[None]:
+        """While the block runs the step that is at work waits for steps of its own."""
+        return nullcontext()
+
 
 class _Moment:
     """Something to be done at a moment."""
@@ -101,6 +105,19 @@ class VirtualClock(Clock):
         token = _turn.set(next(self._turns))
         try:
             with self._counted(1):
+                yield
+        finally:
+            _turn.reset(token)
+
+    @contextmanager
+    def handed_over(self) -> Iterator[None]:
+        """While the block runs the step that is at work waits for steps of its own."""
+        if _turn.get() is None:
+            yield
+            return
+        token = _turn.set(None)
+        try:
+            with self._counted(-1):
                 yield
         finally:
             _turn.reset(token)

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from codegen.leaves import Leaf, own_fields
 from codegen.parameters import check_values
 from codegen.schedule import Node, nodes_of
+from codegen.sub_workflows import Library
 from codegen.workflow import Condition, OnError, Parallel, Step, Switch, Workflow, branches, is_apart
 from steps.block import Block, enough
 from steps.branching import as_it_equals, as_it_holds
@@ -14,7 +16,7 @@ from steps.events import Listener, ignore
 from steps.executor import Executor
 from steps.judging import judged
 from steps.kinds import EXECUTORS
-from steps.scope import Outcome, Scope, Surroundings
+from steps.scope import Errand, Outcome, Scope, Surroundings
 from steps.secret_values import Secrets
 from steps.tries import with_retries
 from steps.work import Branch, Handlers, Perform, Work
@@ -39,15 +41,35 @@ def interpret(
 
     Raises `ParameterError` where the parameters don't fit.
     """
-    return WorkflowRun(
-        plan(workflow, executors),
-        Surroundings(
-            run_id=run_id,
-            name=workflow.name,
-            params=check_values(workflow.parameters, parameters or {}),
+    return _run(
+        Errand(
+            workflow=workflow,
+            library=Library(workflow.workflows),
+            parameters=check_values(workflow.parameters, parameters or {}),
             targets=tuple(workflow.targets if targets is None else targets),
+            run_id=run_id,
+            path="",
             listener=listener,
             secrets=secrets or Secrets(),
+        ),
+        executors,
+    )
+
+
+def _run(errand: Errand, executors: Executors) -> WorkflowRun:
+    """A run of a document, in which those that it runs are run in the same way."""
+    return WorkflowRun(
+        plan(errand.workflow, executors),
+        Surroundings(
+            run_id=errand.run_id,
+            name=errand.workflow.name,
+            params=errand.parameters,
+            targets=errand.targets,
+            listener=errand.listener,
+            library=errand.library,
+            run_document=partial(_run, executors=executors),
+            path=errand.path,
+            secrets=errand.secrets,
         ),
     )
 

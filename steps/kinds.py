@@ -8,6 +8,7 @@ from steps.ending import fail, stop
 from steps.executor import Executor
 from steps.notification import notification
 from steps.script import script
+from steps.sub_workflow import run_workflow
 from steps.validation import validation
 from steps.values import set_values
 from steps.waiting import wait
@@ -24,4 +25,5 @@ EXECUTORS: Mapping[str, Executor[...]] = {
     "stop": stop,
     "validation": validation,
     "wait": wait,
+    "workflow": run_workflow,
 }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from codegen.expressions import ExpressionError, parse_expression, render_nested
-from codegen.result import StepError, StepRecord
+from codegen.result import Report, StepError, StepRecord
+from codegen.sub_workflows import Library
+from codegen.workflow import Workflow
 from steps.data import json_data
 from steps.errors import StepFailed
 from steps.events import Event, Listener, Stream, ignore
@@ -56,8 +58,38 @@ class Undo:
 
 
 @dataclass(frozen=True, slots=True)
+class Errand:
+    """Another document to be run by a step: what it is given, and where its own steps find theirs.
+
+    `path` names the steps around it: `deploy/` or `release/deploy/`.
+    """
+
+    workflow: Workflow
+    library: Library
+    parameters: Mapping[str, Any]
+    targets: tuple[str, ...]
+    run_id: str
+    path: str
+    listener: Listener
+    secrets: Secrets
+
+
+class Running(Protocol):
+    """A run of a document."""
+
+    async def run(self) -> Report:
+        """Run to the end."""
+
+    def cancel(self) -> None:
+        """End in order what runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What is the same for all steps of one run."""
+    """What is the same for all steps of one run.
+
+    `library` holds the documents that its steps may run, and `run_document` does it; `path` is the errand's.
+    """
 
     run_id: str
     name: str
@@ -69,6 +101,9 @@ class Surroundings:
     """What to undo should the run fail, in the order in which it was done."""
     halt: Halt = field(default_factory=Halt)
     secrets: Secrets = field(default_factory=Secrets)
+    library: Library | None = None
+    run_document: Callable[[Errand], Running] | None = None
+    path: str = ""
 
 
 class Scope:
@@ -111,6 +146,11 @@ class Scope:
     def target(self) -> str | None:
         """The target of this execution, where one was named."""
         return self.spots[-1].target if self.spots else None
+
+    @property
+    def path(self) -> str:
+        """The step's id, after those of the steps by which its document is run: `deploy/copy`."""
+        return f"{self.surroundings.path}{self.step}"
 
     @property
     def mask(self) -> Mask:

@@ -99,7 +99,7 @@ def _pretended(model: type[Leaf], results: Mapping[str, Any], actors: Actors) ->
     async def pretend(scope: Scope, /, **given: Any) -> Outcome:
         scope.attempts += 1
         values = filled(model, given, scope)
-        result = results.get(scope.step)
+        result = results.get(scope.path)
         if _is_behaviour(result):
             return Outcome(await actors(model, pretend, scope, values))
         if isinstance(result, BaseException):

@@ -63,7 +63,8 @@ class WorkflowRun:
         """Run to the end."""
         self._loop = asyncio.get_running_loop()
         try:
-            return await self._report()
+            with present().handed_over():
+                return await self._report()
         finally:
             self._loop = None
 

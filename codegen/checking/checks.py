@@ -7,10 +7,12 @@ from codegen.checking.key_checks import check_keys
 from codegen.checking.name_checks import Names
 from codegen.checking.order_checks import check_circles, check_ids, connect
 from codegen.checking.references import References
+from codegen.checking.run_checks import Levels, check_runs
 from codegen.checking.sight import Sight
 from codegen.concurrency import check_key
 from codegen.errors import Problem
 from codegen.reading.salvage import Lost
+from codegen.sub_workflows import Library, documents, within
 from codegen.suggestions import Suggestions
 from codegen.support import unsupported
 from codegen.targets import is_local, unreachable
@@ -20,26 +22,38 @@ MOST_STEPS = 10_000
 
 
 def check(workflow: Workflow, lost: Lost | None = None) -> list[Problem]:
-    """The document's problems. `lost` says what is unknown because a part of it was malformed."""
-    known = lost or Lost()
-    steps = places(workflow)
-    if len(steps) > MOST_STEPS:
-        message = f"the document has {len(steps):,} steps; at most {MOST_STEPS:,} are allowed"
+    """The document's problems, and those of the documents it holds.
+
+    `lost` says what is unknown because a part of it was malformed.
+    """
+    held = [(document, library, places(document)) for document, library in documents(workflow)]
+    total = sum(len(steps) for _, _, steps in held)
+    if total > MOST_STEPS:
+        message = f"the document has {total:,} steps; at most {MOST_STEPS:,} are allowed"
         return [Problem("steps", message, "split it into several documents")]
+    problems: list[Problem] = []
+    for document, library, steps in held:
+        known = (lost or Lost()) if document is workflow else Lost()
+        problems += (within(library.path, one) for one in _check(document, library, steps, known))
+    return [*problems, *Levels(workflow).check()]
+
+
+def _check(workflow: Workflow, library: Library, steps: list[Place], known: Lost) -> Iterator[Problem]:
     graph, suggestions = Graph(steps), Suggestions()
-    problems = [*check_ids(steps)]
-    order_known = known.order and not problems
-    problems += unsupported(workflow)
-    problems += check_key(workflow)
-    problems += _targets(workflow, steps)
-    problems += check_keys(steps, known)
-    problems += connect(graph, known, suggestions)
+    wrong_ids = [*check_ids(steps)]
+    yield from wrong_ids
+    order_known = known.order and not wrong_ids
+    yield from unsupported(workflow)
+    yield from check_key(workflow)
+    yield from _targets(workflow, steps)
+    yield from check_keys(steps, known)
+    yield from check_runs(workflow, library, suggestions)
+    yield from connect(graph, known, suggestions)
     if order_known:
-        problems += check_circles(graph)
+        yield from check_circles(graph)
     ended = graph.ended_before() if order_known else None
-    references = References(graph, Sight(graph), ended, known, suggestions)
-    problems += Names(workflow, graph, references, known, suggestions).check()
-    return problems
+    references = References(graph, Sight(graph), ended, known, suggestions, library)
+    yield from Names(workflow, graph, references, known, suggestions).check()
 
 
 def _targets(workflow: Workflow, steps: list[Place]) -> Iterator[Problem]:

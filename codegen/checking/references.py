@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from codegen.checking.graph import Graph, Place
 from codegen.checking.order_checks import FINALLY, MAIN, ON_FAILURE, named, unknown_id
 from codegen.checking.sight import Sight
-from codegen.leaves import Set
+from codegen.leaves import Set, SubWorkflow
 from codegen.reading.salvage import Lost
+from codegen.sub_workflows import Library
 from codegen.suggestions import Suggestions
 from codegen.texts import Written
 from codegen.workflow import Group, Step
@@ -38,6 +39,7 @@ class References:
     ended: Mapping[int, int] | None
     lost: Lost
     suggestions: Suggestions
+    library: Library
 
     def refusal(self, name: str, rest: list[str], position: int | None, written: Written) -> Refusal:
         """What is wrong with `steps.<name>.<rest>` in a text of a step, or of the document."""
@@ -123,6 +125,11 @@ class References:
 
     def _no_output(self, step: Step, wanted: str) -> Refusal:
         outputs = [*step.outputs, *(step.values if isinstance(step, Set) else ())]
+        if isinstance(step, SubWorkflow):
+            known = self.library.find(step.workflow)
+            if known is None:
+                return None
+            outputs += known[0].outputs
         if wanted in outputs:
             return None
         if not outputs:

@@ -23,6 +23,7 @@ KEY_HELP: dict[str, dict[str, str]] = {
         "concurrency": "How many runs of this document at once.",
         "triggers": "What starts a run besides a person.",
         "engine": "The author's wish which engine does the work.",
+        "workflows": "Documents that its steps may run, by name. Others are looked up in the folders.",
     },
     "Step": {
         "id": "The step's name: a letter, then letters, digits and _. Unique in the whole document.",

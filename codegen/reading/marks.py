@@ -52,11 +52,14 @@ class Marks:
         doesn't say itself is where the document's `defaults` say it.
         """
         node, place = self.root, self.start
+        document, below = self.root, 0
         for depth, part in enumerate(path):
             if part not in self._values.get(id(node), {}):
-                inherited = _inherited(path[depth:], node, self.root)
-                return self.locate(inherited, at_key=at_key) if inherited else place
+                inherited = _inherited(path[depth:], node, document)
+                return self.locate((*path[:below], *inherited), at_key=at_key) if inherited else place
             holder, node = node, node[part]
+            if depth == below + 1 and path[below] == "workflows":
+                document, below = node, depth + 1
             is_scalar = depth == len(path) - 1 and not at_key and not isinstance(node, dict | list)
             place = (self._values if is_scalar else self._keys)[id(holder)][part]
         return place
@@ -66,9 +69,9 @@ class Marks:
         return problem if problem.line else problem.at(file, *self.locate(parts(problem.path)))
 
 
-def _inherited(rest: Path, node: Any, root: Any) -> Path | None:
+def _inherited(rest: Path, node: Any, document: Any) -> Path | None:
     """Where the defaults say what a step, `node`, doesn't."""
-    defaults = root.get("defaults") if isinstance(root, dict) else None
-    is_step = node is not root and isinstance(node, dict) and "id" in node and "type" in node
+    defaults = document.get("defaults") if isinstance(document, dict) else None
+    is_step = node is not document and isinstance(node, dict) and "id" in node and "type" in node
     says_so = is_step and isinstance(defaults, dict) and rest[0] in defaults
     return ("defaults", *rest) if says_so else None

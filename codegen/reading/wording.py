@@ -143,12 +143,15 @@ class Wording:
 
     def _model(self, path: Path) -> type[Model]:
         """Whose keys a mapping has."""
-        if not path:
+        own = path
+        while own[:1] == ("workflows",):
+            own = own[2:]
+        if not own:
             return Workflow
-        last = path[-1]
+        last = own[-1]
         if isinstance(last, int):
             return STEP_TYPES[self._value(path)["type"]]
-        return Parameter if path[:-1] == ("parameters",) else _NESTED[last]
+        return Parameter if own[:-1] == ("parameters",) else _NESTED[last]
 
     def _what_it_has(self, path: Path) -> str:
         model = self._model(path)

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 from pydantic_core import SchemaError
 
+from codegen.document import canonical
 from codegen.naming import Names
 from codegen.parameters import Parameter
 from codegen.rendering import context as text
 from codegen.rendering.tasks import whole
 from codegen.source import Code, columns, docstring, literal, prose
+from codegen.sub_workflows import runs
 from codegen.workflow import Workflow
 
 TYPES = {
@@ -40,12 +42,20 @@ def parameters(workflow: Workflow, names: Names, *, with_targets: bool) -> tuple
 
 
 def constants(workflow: Workflow, names: Names) -> tuple[text.Constant, ...]:
-    """Defaults that are lists or mappings."""
+    """Defaults that are lists or mappings, and the documents that the flow runs."""
     declared = ((constant, workflow.parameters[name]) for name, constant in names.defaults.items())
-    return tuple(
+    found = [
         text.Constant(constant, TYPES[parameter.type], literal(parameter.default))
         for constant, parameter in declared
-    )
+    ]
+    if brings_workflows(workflow):
+        found.append(text.Constant("WORKFLOWS", TYPES["object"], literal(canonical(workflow)["workflows"])))
+    return tuple(found)
+
+
+def brings_workflows(workflow: Workflow) -> bool:
+    """Whether the file has to bring along the documents that its steps run."""
+    return bool(workflow.workflows) and any(True for _ in runs(workflow))
 
 
 def flow_docstring(summary: str, workflow: Workflow, names: Names, indent: int) -> Code:

@@ -22,6 +22,7 @@ EXECUTORS: Mapping[str, tuple[str, str]] = {
     "stop": ("stop", "message"),
     "validation": ("validation", "that"),
     "wait": ("wait", "duration"),
+    "workflow": ("run_workflow", "workflow"),
 }
 """For each type of step its executor, and the key that the executor takes first."""
 

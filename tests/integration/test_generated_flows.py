@@ -482,6 +482,58 @@ async def test_steps_of_a_cancelled_run_end_as_cancelled(registry: Registry, tmp
     assert states == cancelled | {"tidy": "Completed"}
 
 
+def _runs_another(**more: Any) -> Workflow:
+    """A document with a step that runs another one."""
+    inner = {"name": "Inner: one / two", "steps": [run("one", "echo 1"), run("two", more.pop("two", "true"))]}
+    sub = {"id": "sub", "type": "workflow", "workflow": "inner", **more}
+    return workflow(put("before"), sub, workflows={"inner": inner})
+
+
+async def test_a_document_that_is_run_is_a_subflow(registry: Registry) -> None:
+    """With its own task runs, below the task run of the step; its lines are in its own task runs' logs."""
+    flow = registry.load(registry.get_or_create(_runs_another(for_each=[1, 2])))
+    with entered(Session(RUN_ID, registry=registry)) as session:
+        state = await flow(return_state=True)
+    assert state.is_completed()
+    assert session.report is not None
+    assert {line.step for line in session.report.logs} == {"sub [0]/one", "sub [1]/one"}
+    outer = await _task_runs(state.state_details.flow_run_id, 5)
+    children = [UUID(str(run.state.state_details.child_flow_run_id)) for run in outer if _is_subflow(run)]
+    assert len(children) == 2
+    async with get_client() as client:
+        flow_runs = [await client.read_flow_run(child) for child in children]
+    assert [run.name for run in flow_runs] == ["Inner: one - two"] * 2
+    for child in children:
+        tasks = await _task_runs(child, 2)
+        assert {run.name: run.state.name for run in tasks if run.state} == {
+            "one": "Completed",
+            "two": "Completed",
+        }
+
+
+async def test_a_cancelled_run_ends_the_subflow_as_cancelled(registry: Registry, tmp_path: Path) -> None:
+    """Not as Crashed; the step, too."""
+    began = tmp_path / "began"
+    flow = registry.load(registry.get_or_create(_runs_another(two=f"touch {began}; exec sleep 600")))
+    with entered(Session(RUN_ID, registry=registry)) as session:
+        running = asyncio.create_task(flow(return_state=True))
+        await wait_until(began.exists, 60)
+        session.cancel()
+        state = await running
+    assert state.name == "Cancelled"
+    outer = await _task_runs(state.state_details.flow_run_id, 3)
+    assert sorted(run.state.name for run in outer if run.state) == ["Cancelled", "Cancelled", "Completed"]
+    (child,) = (run.state.state_details.child_flow_run_id for run in outer if run.state and _is_subflow(run))
+    async with get_client() as client:
+        inner = await client.read_flow_run(UUID(str(child)))
+    assert inner.state is not None
+    assert inner.state.name == "Cancelled"
+
+
+def _is_subflow(run: TaskRun) -> bool:
+    return run.state is not None and run.state.state_details.child_flow_run_id is not None
+
+
 def _edges(run: TaskRun) -> list[UUID]:
     return [edge.id for edge in run.task_inputs.get("wait_for", []) if isinstance(edge, TaskRunResult)]
 

@@ -23,6 +23,14 @@ def in_a_row(document: Spec, size: int) -> None:
     document["steps"] += [first, *(step(f"new{n}") for n in range(1, size))]
 
 
+def advanced(document: Spec, size: int) -> None:
+    """Steps that run other documents, after all others."""
+    in_a_row(document, size)
+    for one in document["steps"][-size:]:
+        del one["command"]
+        one.update(type="workflow", workflow="other")
+
+
 def side_by_side(document: Spec, size: int) -> None:
     """A parallel group after all others."""
     group = beside("new", *(step(f"new{n}") for n in range(size)))
@@ -62,6 +70,7 @@ def fewer_steps(document: Spec, size: int) -> None:
 
 EDITS: dict[str, Callable[[Spec, int], None]] = {
     r"(\d+) more steps? in a row after all others": in_a_row,
+    r"(\d+) more steps? of a type such as workflow in a row after all others": advanced,
     r"(\d+) more steps? side by side after all others": side_by_side,
     r"(\d+) more conditions? \(": conditions,
     r"(\d+) more retried or handler steps?": retries,
@@ -161,7 +170,8 @@ def test_parallel_work_could_go_to_celery_one_at_a_time() -> None:
 
 def test_there_may_be_no_single_change() -> None:
     """Then the score that would be needed is named."""
-    weights = dict.fromkeys(RoutingPolicy().weights.model_dump(), 0.0) | {"advanced_features": 1.0}
+    spread = ("error_handling", "conditional_logic", "advanced_features", "parallel_execution")
+    weights = dict.fromkeys(RoutingPolicy().weights.model_dump(), 0.0) | dict.fromkeys(spread, 0.25)
     text = sentence(chain(3), weights=weights)
     assert text == "No one kind of change would do: its score of 0.0 % would have to rise above 60.0 %."
 
