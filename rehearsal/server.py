@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import prefect.settings
 from prefect.settings import temporary_settings
-from prefect.testing.utilities import prefect_test_harness
+from prefect.testing import utilities
+from prefect.utilities.asyncutils import run_coro_as_sync
 
 PATIENCE = 180
+LEAVE = 20.0
 # What the server would do beside answering: with SQLite it only gets in the way of the runs.
 _NOT_NEEDED = (
     "PREFECT_LOGGING_TO_API_ENABLED",
@@ -32,5 +35,26 @@ def prefect_server(*, quiet: bool = False) -> Iterator[None]:
     settings: dict[Any, object] = {getattr(prefect.settings, name): False for name in _NOT_NEEDED}
     if quiet:
         settings[prefect.settings.PREFECT_LOGGING_LEVEL] = "CRITICAL"
-    with temporary_settings(updates=settings), prefect_test_harness(server_startup_timeout=PATIENCE):
+    with temporary_settings(updates=settings), temporary_server():
         yield
+
+
+@contextmanager
+def temporary_server() -> Iterator[None]:
+    """Prefect's own, with a database of its own, and an end that is bounded.
+
+    Before it stops its server it waits for what is still to be sent there: now and then for ever.
+    """
+    waiting = "run_coro_as_sync"
+    unbounded = getattr(utilities, waiting)
+    try:
+        with utilities.prefect_test_harness(server_startup_timeout=PATIENCE):
+            yield
+            setattr(utilities, waiting, _bounded)
+    finally:
+        setattr(utilities, waiting, unbounded)
+
+
+def _bounded(waiting: Coroutine[Any, Any, None]) -> None:
+    with suppress(TimeoutError):
+        run_coro_as_sync(asyncio.wait_for(waiting, LEAVE))

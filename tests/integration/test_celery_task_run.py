@@ -18,7 +18,6 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run
-from prefect.testing.utilities import prefect_test_harness
 
 from celery_bridge.errors import EngineUnreachable
 from celery_bridge.settings import BridgeSettings
@@ -29,6 +28,7 @@ from control.locks import take
 from flows.configuration import bridge_settings
 from flows.engines import Job, by_celery
 from flows.session import Session
+from rehearsal.server import temporary_server
 from steps.events import Event, Listener
 from tests.integration.brokers import Worker
 
@@ -50,7 +50,7 @@ DOCUMENT: Document = {
 @pytest.fixture(scope="module", autouse=True)
 def prefect_server() -> Iterator[None]:
     """A temporary Prefect server."""
-    with prefect_test_harness(server_startup_timeout=120):
+    with temporary_server():
         yield
 
 

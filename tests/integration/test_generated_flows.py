@@ -19,7 +19,6 @@ from prefect.client.schemas.objects import TaskRun, TaskRunResult
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import FailedRun, ParameterTypeError
 from prefect.settings import PREFECT_API_URL
-from prefect.testing.utilities import prefect_test_harness
 
 from codegen.document import load_file, parse
 from codegen.parameters import check_values
@@ -28,6 +27,7 @@ from codegen.render import flow_arguments, flow_name, render
 from codegen.result import Report
 from codegen.workflow import Workflow
 from flows.session import Session, entered
+from rehearsal.server import temporary_server
 from steps.interpreter import interpret
 from tests.golden.update import DOCUMENTS, FOLDER
 from tests.unit.random_documents import Spec, all_steps, documents
@@ -47,7 +47,7 @@ pytestmark = [
 @pytest.fixture(scope="module", autouse=True)
 def prefect_server() -> Iterator[str]:
     """One Prefect server with a database of its own."""
-    with prefect_test_harness(server_startup_timeout=180):
+    with temporary_server():
         yield str(PREFECT_API_URL.value())
 
 

@@ -11,10 +11,10 @@ from prefect import get_client
 from prefect.blocks.system import Secret
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_DATABASE_CONNECTION_URL
-from prefect.testing.utilities import prefect_test_harness
 
 from codegen.result import RunResult
 from flows.router import route_workflow
+from rehearsal.server import temporary_server
 from tests.integration.brokers import redis_server, worker
 
 pytestmark = [
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def installation(folder: Path) -> Iterator[None]:
     """A Prefect server, a Redis that writes down every command, a worker, and a secret in each place."""
-    with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=180):
+    with pytest.MonkeyPatch.context() as patch, temporary_server():
         patch.setenv("OPSCONDUCTOR_HOME", str(folder / "home"))
         patch.setenv("OPSCONDUCTOR_SECRET_FROM_VARIABLE", SECRETS["from_variable"])
         patch.setenv("PREFECT_API_URL", str(PREFECT_API_URL.value()))
