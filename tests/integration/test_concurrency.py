@@ -35,10 +35,10 @@ from tests.integration.brokers import Worker
 
 ROOT = Path(__file__).parents[2]
 LEASE = 60
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     # Prefect's clients leave sockets to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
 ]

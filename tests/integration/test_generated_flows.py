@@ -11,8 +11,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from prefect import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import TaskRun, TaskRunResult
@@ -30,7 +28,6 @@ from flows.session import Session, entered
 from rehearsal.server import temporary_server
 from steps.interpreter import interpret
 from tests.golden.update import DOCUMENTS, FOLDER
-from tests.unit.random_documents import Spec, all_steps, documents
 from tests.unit.waiting import wait_until
 
 RUN_ID = "11111111-2222-3333-4444-555555555555"
@@ -327,31 +324,6 @@ def test_each_construct_means_the_same_on_both_engines(case: str, registry: Regi
         reports.append(plain(report))
         assert report.success is (expected == "succeeded"), report.error
     assert reports[0] == reports[1]
-
-
-def _cheap(steps: list[Spec]) -> list[Spec]:
-    """The same steps without processes; every fifth leaf fails."""
-    for number, step in enumerate(all_steps(steps)):
-        if step["type"] == "command":
-            del step["command"]
-            step |= (
-                {"type": "fail", "message": step["id"]}
-                if number % 5 == 4
-                else {"type": "set", "values": {"v": number}}
-            )
-    return steps
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(documents(most_leaves=6), st.booleans())
-def test_random_documents_mean_the_same_on_both_engines(
-    registry: Registry, steps: list[Spec], chosen: bool
-) -> None:
-    """Groups in groups, fan-out, and dependencies across them."""
-    declared = {"x": {"type": "boolean"}}
-    assert_parity(
-        workflow(*_cheap(steps), on_failure=[put("handler")], parameters=declared), registry, {"x": chosen}
-    )
 
 
 ALONE = load_file(FOLDER / "disk_check.yaml")
