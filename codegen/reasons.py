@@ -8,7 +8,7 @@ def failure(report: Report) -> str:
     error = report.error
     if error is None:
         return with_leftovers(report, "the workflow failed")
-    where = f"step {error.step!r}{_place(error)} failed: " if error.step else ""
+    where = f"step {error.step!r}{place(error.target, error.index)} failed: " if error.step else ""
     return with_leftovers(report, where + error.message)
 
 
@@ -18,10 +18,11 @@ def with_leftovers(report: Report, reason: str) -> str:
 
 
 def _not_undone(error: StepError) -> str:
-    return f"{error.step}{_place(error)} could not be undone: {error.message}"
+    return f"{error.step}{place(error.target, error.index)} could not be undone: {error.message}"
 
 
-def _place(error: StepError) -> str:
-    if error.target is not None:
-        return f" on {error.target}"
-    return "" if error.index is None else f" [{error.index}]"
+def place(target: str | None, index: int | None) -> str:
+    """Which execution of a step it was, as people say it after the step's name."""
+    if target is not None:
+        return f" on {target}"
+    return "" if index is None else f" [{index}]"

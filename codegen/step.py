@@ -29,6 +29,8 @@ Risk = Literal["low", "medium", "high", "critical"]
 
 # Prefect refuses a longer list of delays; the last one holds for all tries that follow, on both engines.
 MOST_DELAYS = 50
+JITTER = 0.5
+"""By which part a delay varies, either way."""
 
 
 class Retry(Model):

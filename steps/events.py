@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
+from codegen.reasons import place
+
 Stream = Literal["stdout", "stderr", "log"]
 
 
@@ -29,9 +31,7 @@ class Event:
     @property
     def label(self) -> str:
         """How people name the place: `usage`, `usage on web-1` or `usage [2]`."""
-        if self.target is not None:
-            return f"{self.step} on {self.target}"
-        return self.step if self.index is None else f"{self.step} [{self.index}]"
+        return f"{self.step}{place(self.target, self.index)}"
 
     def to_json(self) -> dict[str, Any]:
         """JSON data; `from_json` gives the event back."""

@@ -67,7 +67,7 @@ class Execution:
                 continue
             record = self._steps[work.id] = left(work.id, status, self.id)
             if work.perform is not None:
-                _told(self._frame.scope(work.id), record)
+                _tell_end(self._frame.scope(work.id), record)
 
     async def _only_once(self) -> StepRecord:
         scope = self._frame.scope(self._work.id)
@@ -202,10 +202,10 @@ class Execution:
         return record.model_copy(update={"status": "succeeded"}) if handlers.recover else record
 
     def _told(self, scope: Scope, record: StepRecord) -> StepRecord:
-        return record if self._work.perform is None else _told(scope, record)
+        return record if self._work.perform is None else _tell_end(scope, record)
 
 
-def _told(scope: Scope, record: StepRecord) -> StepRecord:
+def _tell_end(scope: Scope, record: StepRecord) -> StepRecord:
     scope.tell("ended", status=record.status, text=record.error.message if record.error else "")
     return record
 

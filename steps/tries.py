@@ -3,13 +3,11 @@
 import random
 from collections.abc import Callable
 
-from codegen.step import Retry
+from codegen.step import JITTER, Retry
 from steps.clock import present
 from steps.errors import StepFailed
 from steps.scope import Outcome, Scope
 from steps.work import Perform
-
-JITTER = 0.5
 
 
 async def with_retries(

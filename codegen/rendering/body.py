@@ -26,7 +26,7 @@ from codegen.workflow import (
 
 # CPython compiles at most 20 nested blocks; what lies deeper moves to a function of its own.
 MOST_NESTED = 15
-_HANDLERS: Mapping[str, str] = {"on_failure": "run.on_failure", "finally_": "run.always"}
+_SECTIONS: Mapping[str, str] = {"on_failure": "run.on_failure", "finally_": "run.always"}
 _STEP_OPTIONS = (
     "join",
     "on",
@@ -60,7 +60,7 @@ def body(workflow: Workflow, names: Names) -> Body:
     statements: list[Statement] = list(writer.steps(workflow.steps, INDENT))
     for section, steps in sections[1:]:
         if steps:
-            statements.append(_block(Call(_HANDLERS[section]), writer.steps(steps, 2 * INDENT)))
+            statements.append(_block(Call(_SECTIONS[section]), writer.steps(steps, 2 * INDENT)))
     return Body(tuple(statements), tuple(writer.helpers))
 
 

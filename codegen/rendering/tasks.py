@@ -7,7 +7,7 @@ from codegen.lists import every_step
 from codegen.naming import words
 from codegen.rendering.context import Argument, Call, Task
 from codegen.source import docstring, literal, prose
-from codegen.step import MOST_DELAYS, Retry
+from codegen.step import JITTER, MOST_DELAYS, Retry
 from codegen.workflow import Step, Workflow, branches
 
 INDENT = 4
@@ -25,8 +25,6 @@ EXECUTORS: Mapping[str, tuple[str, str]] = {
     "workflow": ("run_workflow", "workflow"),
 }
 """For each type of step its executor, and the key that the executor takes first."""
-
-JITTER = 0.5
 
 
 def places_of(workflow: Workflow) -> dict[str, str]:
