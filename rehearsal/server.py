@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import prefect.settings
+from prefect.events.clients import EventsClient, NullEventsClient, PrefectEventsClient
+from prefect.events.worker import EventsWorker
 from prefect.settings import temporary_settings
 from prefect.testing import utilities
 from prefect.utilities.asyncutils import run_coro_as_sync
@@ -35,7 +37,7 @@ def prefect_server(*, quiet: bool = False) -> Iterator[None]:
     settings: dict[Any, object] = {getattr(prefect.settings, name): False for name in _NOT_NEEDED}
     if quiet:
         settings[prefect.settings.PREFECT_LOGGING_LEVEL] = "CRITICAL"
-    with temporary_settings(updates=settings), temporary_server():
+    with temporary_settings(updates=settings), temporary_server(), _events_by(NullEventsClient):
         yield
 
 
@@ -43,16 +45,27 @@ def prefect_server(*, quiet: bool = False) -> Iterator[None]:
 def temporary_server() -> Iterator[None]:
     """Prefect's own, with a database of its own, and an end that is bounded.
 
-    Before it stops its server it waits for what is still to be sent there: now and then for ever.
+    Before it stops its server it waits for what is still to be sent there: now and then for ever. And events
+    that were late for the server before may not hold up those for this one: they are sent by two workers.
     """
     waiting = "run_coro_as_sync"
     unbounded = getattr(utilities, waiting)
     try:
         with utilities.prefect_test_harness(server_startup_timeout=PATIENCE):
-            yield
+            with _events_by(PrefectEventsClient, api_url=prefect.settings.PREFECT_API_URL.value()):
+                yield
             setattr(utilities, waiting, _bounded)
     finally:
         setattr(utilities, waiting, unbounded)
+
+
+@contextmanager
+def _events_by(client: type[EventsClient], **arguments: Any) -> Iterator[None]:
+    EventsWorker.set_client_override(client, **arguments)
+    try:
+        yield
+    finally:
+        EventsWorker.set_client_override(None)
 
 
 def _bounded(waiting: Coroutine[Any, Any, None]) -> None:
