@@ -6,6 +6,7 @@ from typing import Literal
 
 from codegen.decision import ENGINES, EngineName
 from codegen.lists import every_step
+from codegen.sub_workflows import documents, joined
 from codegen.workflow import Workflow
 
 Kind = Literal["step type", "step key", "document key"]
@@ -35,11 +36,12 @@ class Reason:
 
 
 def able(workflow: Workflow) -> dict[EngineName, tuple[Reason, ...]]:
-    """For each engine what it can't honour of this document; nothing means it can run it."""
+    """For each engine what it can't honour of this document and those it holds; nothing: it can run it."""
     found: dict[EngineName, list[Reason]] = {engine: [] for engine in ENGINES}
-    for path, kind, construct in _limited(workflow):
-        for engine, why in LIMITS[kind, construct].items():
-            found[engine].append(Reason(path, f"'{construct}'", why))
+    for document, library in documents(workflow):
+        for path, kind, construct in _limited(document):
+            for engine, why in LIMITS[kind, construct].items():
+                found[engine].append(Reason(joined(library.path, path), f"'{construct}'", why))
     return {engine: tuple(reasons) for engine, reasons in found.items()}
 
 

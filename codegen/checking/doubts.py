@@ -8,21 +8,32 @@ from codegen.errors import Problem
 from codegen.leaves import Leaf, Script, own_fields
 from codegen.mentions import of_expression, of_template
 from codegen.secret_use import named_secrets, shows_on_command_line
+from codegen.sub_workflows import documents, within
 from codegen.texts import NOWHERE, Written, fans_out, texts
 from codegen.workflow import Step, Workflow
 
 
 def warnings(workflow: Workflow) -> tuple[Problem, ...]:
-    """What will run, but perhaps not as meant."""
+    """What will run, but perhaps not as meant, in the document and in those that it holds."""
+    return tuple(
+        within(library.path, problem)
+        for document, library in documents(workflow)
+        for problem in _in_one(document, is_held=bool(library.path))
+    )
+
+
+def _in_one(workflow: Workflow, *, is_held: bool) -> Iterator[Problem]:
     steps = places(workflow)
     tolerated = {place.node.id for place in steps if place.node.tolerated}
-    found = [problem for place in steps for problem in _doubts(place, tolerated)]
+    for place in steps:
+        yield from _doubts(place, tolerated)
     if all(not step.enabled for step in workflow.steps):
-        found.append(Problem("steps", "every step is disabled, so a run does nothing", "enable one"))
-    if not workflow.targets:
+        yield Problem("steps", "every step is disabled, so a run does nothing", "enable one")
+    if not workflow.targets and not is_held:  # one that is held may be given some by each step that runs it
         message, cure = "the document names no targets", "add targets, or bring some to the run"
-        found += [Problem(f"{place.path}.on", message, cure) for place in steps if place.step.on == "targets"]
-    return tuple(found)
+        yield from (
+            Problem(f"{place.path}.on", message, cure) for place in steps if place.step.on == "targets"
+        )
 
 
 def _doubts(place: Place, tolerated: set[str]) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from tests.unit.random_documents import step, workflow
 from tests.unit.reference_documents import triage
 
 APPROVAL = {"id": "ask", "type": "approval", "message": "go on?"}
+RUN_INNER = {"id": "r", "type": "workflow", "workflow": "in/ner"}
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,19 @@ def test_all_reasons_are_given() -> None:
         "steps[0].type",
         "steps[1].type",
     ]
+
+
+def test_a_document_that_is_run_counts_too() -> None:
+    """However deep it stands; the path names where."""
+    inner = {"name": "Inner", "steps": [step("b"), APPROVAL], "requires_approval": True}
+    outer = {"name": "Outer", "steps": [RUN_INNER], "workflows": {"in/ner": inner}}
+    reasons = able(workflow([{**RUN_INNER, "workflow": "outer"}], workflows={"outer": outer}))
+    inside = 'workflows.outer.workflows["in/ner"]'
+    assert [str(reason) for reason in reasons["celery"]] == [
+        f"'requires_approval' at {inside}.requires_approval: {reasons['celery'][0].why}",
+        f"'approval' at {inside}.steps[1].type: {reasons['celery'][1].why}",
+    ]
+    assert reasons["prefect"] == ()
 
 
 def test_most_documents_can_run_on_either_engine() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cli.sources import opened
-from codegen.document import canonical, digest, parse
+from codegen.document import canonical, digest, parse, warnings
 from codegen.errors import DocumentError
 from codegen.render import render
 from codegen.scoring.features import features_of
@@ -55,6 +55,26 @@ def test_what_is_handed_over_must_fit() -> None:
 def test_templates_are_checked_when_they_are_filled_in() -> None:
     """Nobody knows before what they give."""
     parse(document(call(parameters={"n": "{{ name }}"}), sub=SUB))
+
+
+def test_warnings_look_into_the_documents_that_are_held() -> None:
+    """With the path from the top; targets may come from the step that runs it."""
+    quoted = {"id": "a", "type": "command", "command": "echo {{ name | raw }}", "on": "targets"}
+    held = simple(quoted, workflows={"deep": simple(step("b", enabled=False))})
+    assert [problem.path for problem in warnings(parse(document(call(), sub=held)))] == [
+        "workflows.sub.steps[0].command",
+        "workflows.sub.workflows.deep.steps",
+    ]
+
+
+def test_what_this_version_cannot_run_is_refused_in_a_document_that_is_held() -> None:
+    """It is named with its path from the top."""
+    held = simple({"id": "q", "type": "approval", "message": "?"}, triggers={"event": {"name": "x"}})
+    found = refusals(document(call(), sub=held))
+    assert [one.partition(": ")[0] for one in found] == [
+        "workflows.sub.steps[0].type",
+        "workflows.sub.triggers",
+    ]
 
 
 def test_targets_must_be_reachable() -> None:
