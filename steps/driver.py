@@ -53,17 +53,17 @@ class Driver:
         if cancellation is not None:
             raise cancellation
 
-    def cancel(self) -> None:
+    def cancel(self) -> bool:
         """End what runs, start nothing more. Asked again it does nothing: that would cut clean-up short.
 
-        A listener must not call it: a step would be half-way.
+        A listener must not call it: a step would be half-way. Tells whether there was anything left to end.
         """
         if self._cancelled:
-            return
+            return False
         self._cancelled = True
-        self._apply(self._conductor.stop("cancelled"))
-        for task in self._running:
-            task.cancel()
+        stopped = self._conductor.stop("cancelled")
+        self._apply(stopped)
+        return sum(task.cancel() for task in self._running) > 0 or bool(stopped)
 
     def _outcome(self) -> Ending:
         if self._enough is None:

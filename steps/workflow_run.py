@@ -106,7 +106,9 @@ class WorkflowRun:
     async def _main(self) -> tuple[Ending, StepError | None]:
         """The main steps, and where they failed their undoing and the handlers."""
         verdict = await self._in_time(self._drive(self._plan.steps))
-        error = self._cause(self._plan.steps) if verdict == "failed" else self._timed_out
+        error = self._timed_out
+        if verdict == "failed":
+            error = _then(self._cause(self._plan.steps), error)
         if error or self.cancelled or verdict == "cancelled":
             await self._undo(error)
         if error and not self.cancelled:
@@ -126,10 +128,9 @@ class WorkflowRun:
             timer.cancel()
 
     def _time_is_up(self, timeout: float) -> None:
-        if not self.cancelled:
+        if not self.cancelled and self._driver is not None and self._driver.cancel():
             message = f"the workflow took longer than its timeout of {format_duration(timeout)}"
             self._timed_out = StepError(message=message, step="")
-            self._cancel_driver()
 
     async def _undo(self, error: StepError | None) -> None:
         """Newest first, all of them: one that fails is named and holds up no other.
@@ -190,3 +191,10 @@ class WorkflowRun:
             self._listener(event)
         except Exception:
             logger.exception("the listener of a run failed on %s of step %s", event.kind, event.label)
+
+
+def _then(cause: StepError, timed_out: StepError | None) -> StepError:
+    """The error of a run that failed, and then took too long as well."""
+    if timed_out is None:
+        return cause
+    return cause.model_copy(update={"message": f"{cause.message}; then {timed_out.message}"})

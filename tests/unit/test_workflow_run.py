@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from codegen.result import Report
 from codegen.workflow import Workflow
+from steps.clock import Clock, Timer, keeping
 from steps.errors import StepFailed
 from steps.events import Event
 from steps.interpreter import interpret
@@ -295,6 +297,48 @@ async def test_lines_are_kept_and_told() -> None:
         ("a", 0, "log", "x"),
         ("a", 1, "log", "y"),
     ]
+
+
+class TriggeredClock(Clock):
+    """A clock whose only timer goes off when the test says so."""
+
+    def __init__(self) -> None:
+        self.strike: Callable[[], object] | None = None
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        self.strike = callback
+        return super().call_later(seconds, lambda: None)
+
+
+async def run_out_of_time(document: Workflow, *, after: str) -> Report:
+    """A run whose time is up right after a step said that it had ended."""
+    clock = TriggeredClock()
+
+    def listen(event: Event) -> None:
+        if (event.kind, event.step) == ("ended", after):
+            assert clock.strike is not None
+            asyncio.get_running_loop().call_soon(clock.strike)
+
+    with keeping(clock):
+        return await run(document, listener=listen)
+
+
+@pytest.mark.parametrize(
+    ("step", "error"), [(ok("b"), None), (bad("b"), "b broke")], ids=["succeeded", "failed"]
+)
+async def test_time_that_is_up_after_the_last_step_changes_nothing(step: Step, error: str | None) -> None:
+    """Also in the moment before the run has heard of that end."""
+    done = await run_out_of_time(workflow(ok("a"), step, timeout="1h"), after="b")
+    assert (done.success, done.error and done.error.message) == (error is None, error)
+    assert statuses(done)["b"] == ("failed" if error else "succeeded")
+
+
+async def test_time_that_is_up_between_two_steps() -> None:
+    """What has not begun was not in time."""
+    done = await run_out_of_time(workflow(ok("a"), ok("b"), timeout="1h"), after="a")
+    assert done.error is not None
+    assert done.error.message == "the workflow took longer than its timeout of 1h"
+    assert statuses(done) == {"a": "succeeded", "b": "cancelled"}
 
 
 def test_the_last_lines_are_kept() -> None:
