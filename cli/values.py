@@ -9,6 +9,7 @@ from typing import Any
 
 from codegen.errors import ParameterError, Problem
 from codegen.parameters import Parameter, ParameterType, check_values
+from codegen.paths import written
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
@@ -21,7 +22,7 @@ _HINTS: dict[ParameterType, str] = {
 
 
 def parameter_values(declared: Mapping[str, Parameter], given: Iterable[str]) -> dict[str, Any]:
-    """The values of a run from `name=value` texts, defaults filled in; the last of equal names counts.
+    """The values of a run from `name=value` texts, defaults filled in.
 
     Raises ParameterError with everything that is wrong.
     """
@@ -29,12 +30,14 @@ def parameter_values(declared: Mapping[str, Parameter], given: Iterable[str]) ->
     values: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
-        if equals and name:
-            values[name] = _converted(declared[name].type, value) if name in declared else value
-        else:
+        if not equals or not name:
             problems.append(
                 Problem("parameters", f"{text!r:.200} has no name or no =", "write -p name=value")
             )
+        elif name in values:
+            problems.append(_twice(name, value, declared.get(name)))
+        else:
+            values[name] = _converted(declared[name].type, value) if name in declared else value
     try:
         checked = check_values(declared, values)
     except ParameterError as error:
@@ -42,6 +45,11 @@ def parameter_values(declared: Mapping[str, Parameter], given: Iterable[str]) ->
     if problems:
         raise ParameterError(problems)
     return checked
+
+
+def _twice(name: str, value: str, parameter: Parameter | None) -> Problem:
+    shown = "" if parameter is not None and parameter.secret else f", again as {value!r:.80}"
+    return Problem(written(("parameters", name)), f"it is given twice{shown}", "keep one")
 
 
 def _converted(kind: ParameterType, text: str) -> Any:

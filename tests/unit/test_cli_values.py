@@ -106,10 +106,15 @@ def test_a_value_that_cannot_be_read_is_not_called_missing() -> None:
     assert [problem.message for problem in caught.value.problems] == ["'x' is no integer"]
 
 
-@pytest.mark.parametrize(("texts", "value"), [(["count=1", "count=2"], 2), (["count=x", "count=2"], 2)])
-def test_the_last_of_equal_names_counts(texts: list[str], value: int) -> None:
-    """Later options overrule earlier ones, wrong ones too."""
-    assert parameter_values(DECLARED, texts)["count"] == value
+@pytest.mark.parametrize("texts", [["count=1", "count=2"], ["count=1", "count=1"]])
+def test_a_name_is_given_once(texts: list[str]) -> None:
+    """Nobody can tell which of two values is meant."""
+    with pytest.raises(ParameterError) as caught:
+        parameter_values(DECLARED, texts)
+    again = texts[1].partition("=")[2]
+    assert [str(problem) for problem in caught.value.problems] == [
+        f"parameters.count: it is given twice, again as '{again}' (keep one)"
+    ]
 
 
 @given(TEXTS, st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="="), min_size=1))
