@@ -43,7 +43,7 @@ def markdown(decision: Decision) -> str:
     lines = [
         f"**{decision.engine.capitalize()}**: {_plain(sentence(decision))}",
         "",
-        f"- Settled by {decision.stage}, confidence {decision.confidence:.0%}",
+        f"- Settled by {decision.stage}, confidence {percent(decision.confidence)}",
         *(f"- {one.engine.capitalize()} was not chosen: {_plain(one.reason)}" for one in decision.rejected),
         f"- {_plain(decision.would_change)}",
     ]

@@ -1,5 +1,6 @@
 """Decisions for people: the sentence, the table, the Markdown."""
 
+from codegen.deciding.verdict import percent
 from codegen.explain import factor_rows, markdown, sentence
 from codegen.policy import RoutingPolicy
 from codegen.routing import decide
@@ -41,7 +42,7 @@ def test_the_markdown_says_it_all_without_the_table() -> None:
     decision = decide(triage())
     text = markdown(decision)
     assert text.startswith("**Prefect**: A moderate document with parallel and conditional parts")
-    assert f"confidence {decision.confidence:.0%}" in text
+    assert f"confidence {percent(decision.confidence)}\n" in text
     assert "- Celery was not chosen: runs simple documents" in text
     assert f"- {decision.would_change}" in text
 
