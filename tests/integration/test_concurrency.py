@@ -26,12 +26,11 @@ from codegen.document import parse
 from codegen.result import RunResult
 from control.client import PrefectClient
 from control.health import PrefectAnswers
-from control.ports import first_free
 from flows import slots
 from flows.router import route_workflow
 from flows.session import Session, listening
 from steps.events import ignore
-from tests.integration.brokers import Worker
+from tests.integration.brokers import Worker, free_port
 
 ROOT = Path(__file__).parents[2]
 LEASE = 60
@@ -49,7 +48,7 @@ class Server:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.port = first_free()
+        self.port = free_port()  # from 4200 on, other tests start theirs
         self.url = f"http://127.0.0.1:{self.port}/api"
         self._process: subprocess.Popen[bytes] | None = None
 
