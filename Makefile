@@ -29,6 +29,7 @@ imports: $(DEVELOPING)
 
 generated: $(DEVELOPING)  ## What is generated and committed is what would be generated now.
 	$(BIN)/python -m codegen.schema --check
+	$(BIN)/python -m codegen.engine_table --check
 	$(BIN)/python -m tests.golden.update --check
 
 screenshot: $(DEVELOPING)  ## The picture in the README, from a real run; needs chromium.
