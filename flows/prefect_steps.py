@@ -139,17 +139,22 @@ def _ending_well(step: Task[..., Any]) -> Task[..., Any]:
 
     task = copy(step)
     task.fn = _in_states(step)
-    if present().is_virtual:
-        task.retry_delay_seconds = []  # Prefect would really wait
+    outside = [present().outside(delay) for delay in _delays(step)]
+    task.retry_delay_seconds = outside if any(outside) else []  # zeros would make Prefect schedule the retry
     return task
 
 
-def _delay(step: Task[..., Any], tries: int) -> float:
-    """Seconds to wait after so many tries."""
-    delays = step.retry_delay_seconds
-    if isinstance(delays, list):
-        return float(delays[min(tries, len(delays)) - 1])
-    return float(delays or 0)
+def _delays(step: Task[..., Any]) -> list[float]:
+    """Seconds to wait after the first, second, ... try; after all further ones the last."""
+    delays = step.retry_delay_seconds or 0
+    return [*map(float, delays)] if isinstance(delays, list) else [float(delays)]
+
+
+async def _wait_for_the_rest(delays: Sequence[float], tries: int) -> None:
+    """What Prefect will not wait for after so many tries."""
+    delay = delays[min(tries, len(delays)) - 1]
+    if rest := delay - present().outside(delay):
+        await present().sleep(rest)
 
 
 def _in_states(step: Task[..., Any]) -> Callable[..., Awaitable[Any]]:
@@ -163,8 +168,7 @@ def _in_states(step: Task[..., Any]) -> Callable[..., Awaitable[Any]]:
             tries = scope.attempts - scope.tried
             if tries <= step.retries:
                 scope.tell("retrying", text=f"{failure.message}; try {tries + 1} of {step.retries + 1}")
-                if present().is_virtual:
-                    await present().sleep(_delay(step, tries))
+                await _wait_for_the_rest(_delays(step), tries)
             return Failed(message=failure.message, data=failure)
 
     return run

@@ -31,8 +31,6 @@ class Timer(Protocol):
 class Clock:
     """The machine's own."""
 
-    is_virtual = False
-
     async def sleep(self, seconds: float) -> None:
         """Let so much time pass."""
         await asyncio.sleep(seconds)
@@ -40,6 +38,10 @@ class Clock:
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call it in so many seconds."""
         return asyncio.get_running_loop().call_later(seconds, callback)
+
+    def outside(self, seconds: float) -> float:
+        """How much of so long a wait is left to what goes by the machine's clock, such as Prefect."""
+        return seconds
 
     def work(self) -> AbstractContextManager[None]:
         """While the block runs a step is at work, except where it sleeps."""
@@ -69,8 +71,6 @@ _turn: ContextVar[float | None] = ContextVar("opsconductor_turn", default=None)
 class VirtualClock(Clock):
     """A rehearsal's."""
 
-    is_virtual = True
-
     def __init__(self) -> None:
         self.now = 0.0
         self._moments: list[tuple[float, float, int, _Moment]] = []
@@ -98,6 +98,10 @@ class VirtualClock(Clock):
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call it when so much time has passed, after the steps that end at that very moment."""
         return self._at(seconds, callback, None)
+
+    def outside(self, seconds: float) -> float:  # noqa: ARG002 - it is the same for all waits
+        """Nothing: a rehearsal takes no time of the machine."""
+        return 0.0
 
     @contextmanager
     def work(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from steps.clock import VirtualClock, keeping, present
+from steps.clock import Clock, VirtualClock, keeping, present
 from steps.errors import StepTimedOut
 from steps.timing import limited
 
@@ -103,6 +103,13 @@ async def test_timeouts_follow_it() -> None:
 
 async def test_outside_there_is_the_machines_clock() -> None:
     """Rehearsals end with their block."""
-    with keeping(VirtualClock()):
-        assert present().is_virtual
-    assert not present().is_virtual
+    clock = VirtualClock()
+    with keeping(clock):
+        assert present() is clock
+    assert type(present()) is Clock
+
+
+@pytest.mark.parametrize(("clock", "left"), [(Clock(), 90.0), (VirtualClock(), 0.0)])
+async def test_what_others_are_to_wait(clock: Clock, left: float) -> None:
+    """Prefect goes by the machine's clock: in a rehearsal no wait is left to it."""
+    assert clock.outside(90.0) == left
