@@ -16,10 +16,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from codegen.document import digest
 from codegen.errors import DocumentError
 from codegen.expressions import parse_expression, parse_template
-from codegen.leaves import Leaf
 from codegen.lists import every_step
 from codegen.naming import Names, names_of, title
-from codegen.rendering.body import Body, body
+from codegen.rendering.body import Body, body, leaves_as_written
 from codegen.rendering.context import Argument, Call, Flow, Module
 from codegen.rendering.formatting import formatted as laid_out
 from codegen.rendering.imports import exemptions, imports
@@ -77,7 +76,7 @@ def _names_targets(written: Written) -> bool:
 
 def _module(workflow: Workflow, names: Names, file: str) -> Module:
     steps = [step for _, step in every_step(workflow)]
-    leaves = [step for step in steps if isinstance(step, Leaf)]
+    leaves = leaves_as_written((*workflow.steps, *workflow.on_failure, *workflow.finally_))
     places = places_of(workflow)
     with_targets = uses_targets(workflow)
     content = body(workflow, names)
@@ -105,6 +104,8 @@ def _flow(workflow: Workflow, names: Names, content: Body, with_targets: bool) -
         run.append(Argument("targets", "targets"))
     if workflow.timeout is not None:
         run.append(Argument(literal(whole(workflow.timeout)), "timeout"))
+    if workflow.requires_approval:
+        run.append(Argument("True", "requires_approval"))
     if brings_workflows(workflow):
         run.append(Argument("WORKFLOWS", "workflows"))
     return Flow(

@@ -6,7 +6,7 @@ Python reads the text back as the very value it was made of, whatever that holds
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NewType
 
 Code = NewType("Code", str)
@@ -15,6 +15,7 @@ LINE = 110
 NARROWEST = 24
 _WIDEST_KEY = 50
 _ENDING_QUOTES = re.compile(r'"{3,}|\A"+|"+\Z')
+_ITEM = re.compile(r"\s*(?:[-*+#>|`~]|\w{1,3}[.):])")
 _UNTIDY = re.compile(r' \n| \Z|"""|"\Z')
 
 
@@ -53,7 +54,8 @@ def docstring(text: str, indent: int = 0) -> Code:
 
 def prose(text: str, indent: int = 0) -> str:
     """A text with its long lines broken between words, so that it fits as a docstring."""
-    return "\n".join(part for line in text.split("\n") for part in _broken(line, LINE - indent - 6))
+    room = LINE - indent - 6
+    return "\n".join(part for line in _flowing(text.split("\n"), room) for part in _broken(line, room))
 
 
 def columns(text: str) -> int:
@@ -117,7 +119,32 @@ def _pieces(text: str, room: int) -> Iterator[str]:
 
 def _entry(key: str, value: Any, column: int) -> str:
     name = _one_line(key, _WIDEST_KEY) or _in_pieces(key, column, _WIDEST_KEY)
+    if not isinstance(value, str):  # what stands inside it is as far to the right as if it had no name
+        return f"{name}: {literal(value, column)}"
     return f"{name}: {_within(value, column + min(_printed(name), _WIDEST_KEY) + 2)}"
+
+
+def _flowing(lines: Iterable[str], room: int) -> Iterator[str]:
+    """The lines, each that is too long together with what follows it in its paragraph."""
+    long: str | None = None
+    for line in lines:
+        if long is not None and _goes_on(long, line):
+            long += f" {line.strip()}"
+            continue
+        if long is not None:
+            yield long
+        long = line if columns(line) > room else None
+        if long is None:
+            yield line
+    if long is not None:
+        yield long
+
+
+def _goes_on(line: str, following: str) -> bool:
+    """Whether the line after one is the same paragraph: as far to the right, and no item of a list."""
+    if not following.strip() or _ITEM.match(following):
+        return False
+    return len(line) - len(line.lstrip()) == len(following) - len(following.lstrip())
 
 
 def _broken(line: str, room: int) -> Iterator[str]:

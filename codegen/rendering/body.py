@@ -35,6 +35,7 @@ _STEP_OPTIONS = (
     "when",
     "run_if",
     "enabled",
+    "requires_approval",
     "repeat",
     "continue_on_error",
 )
@@ -62,6 +63,17 @@ def body(workflow: Workflow, names: Names) -> Body:
         if steps:
             statements.append(_block(Call(_SECTIONS[section]), writer.steps(steps, 2 * INDENT)))
     return Body(tuple(statements), tuple(writer.helpers))
+
+
+def leaves_as_written(steps: Iterable[Step]) -> Iterator[Leaf]:
+    """The leaf steps in the order in which the body names them: undos and handlers beside their step."""
+    for step in steps:
+        if isinstance(step, Leaf):
+            yield step
+        for _, inner in branches(step):
+            yield from leaves_as_written(inner)
+        for inner in _handlers(step):
+            yield from leaves_as_written(inner)
 
 
 @dataclass(slots=True)

@@ -1,10 +1,11 @@
-"""The cases of the conformance suite."""
+"""The cases of the conformance suite: one rule each, and whole documents in `tests/golden`."""
 
 from pathlib import Path
 
 from rehearsal.reading import Rehearsal, read_file
 
 FOLDER = Path(__file__).parent
+WHOLE = FOLDER.parent / "golden" / "tests"
 BEHAVIOUR = "behaviour"
 """The key of a document's metadata that tells a rehearsing worker how its steps behave."""
 
@@ -13,6 +14,7 @@ def all_cases() -> dict[str, Rehearsal]:
     """Every case by its place: `race: two of three`."""
     return {
         f"{file.name.split('.')[0]}: {rehearsal.case.name}": rehearsal
-        for file in sorted(FOLDER.glob("*.test.yaml"))
+        for folder in (FOLDER, WHOLE)
+        for file in sorted(folder.glob("*.test.yaml"))
         for rehearsal in read_file(file)
     }

@@ -6,14 +6,24 @@ from random import SystemRandom
 import pytest
 
 from codegen.registry import Registry
+from rehearsal.reading import Rehearsal, read_file
+from tests.conformance.cases import WHOLE
 from tests.conformance.differential import FOUND, difference, rehearsal_of
 
 DOCUMENTS = 25
+WHOLE_RUNS = {
+    f"{file.name.split('.')[0]}: {rehearsal.case.name}": rehearsal
+    for file in sorted(WHOLE.glob("*.test.yaml"))
+    for rehearsal in read_file(file)
+}
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.xdist_group("conformance-prefect"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
+]
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.xdist_group("conformance-prefect")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.usefixtures("prefect_api")
 def test_random_documents_end_the_same_on_both_engines(tmp_path: Path) -> None:
     """Those that once differed, and some that nobody has seen before."""
@@ -22,6 +32,13 @@ def test_random_documents_end_the_same_on_both_engines(tmp_path: Path) -> None:
     for seed in (*FOUND, *range(first, first + DOCUMENTS)):
         found = difference(rehearsal_of(seed), registry)
         assert found is None, f"seed {seed}: {found}"
+
+
+@pytest.mark.usefixtures("prefect_api")
+@pytest.mark.parametrize("rehearsal", WHOLE_RUNS.values(), ids=WHOLE_RUNS)
+def test_large_documents_end_the_same_in_every_detail(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    """Not only in what their cases expect."""
+    assert difference(rehearsal, Registry(tmp_path)) is None
 
 
 def test_a_seed_is_always_the_same_document() -> None:

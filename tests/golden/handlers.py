@@ -17,16 +17,40 @@ async def prepare(scope: Scope) -> Outcome:
     return await command(scope, "echo prepared")
 
 
+@task(task_run_name="tidy")
+async def tidy(scope: Scope) -> Outcome:
+    """Tidy."""
+    return await command(scope, "echo tidied")
+
+
+@task(task_run_name="tidy_more")
+async def tidy_more(scope: Scope) -> Outcome:
+    """Tidy more."""
+    return await command(scope, "echo tidied on {{ steps.prepare.attempts }}")
+
+
 @task(task_run_name="copy [{scope.index}]")
 async def copy(scope: Scope) -> Outcome:
     """Copy."""
     return await command(scope, "echo copied {{ item }}")
 
 
+@task(task_run_name="remove [{scope.index}]")
+async def remove(scope: Scope) -> Outcome:
+    """Remove."""
+    return await command(scope, "echo removed {{ item }}; exit {{ index }}")
+
+
 @task(task_run_name="fragile")
 async def fragile(scope: Scope) -> Outcome:
     """Fragile."""
     return await script(scope, "exit 3")
+
+
+@task(task_run_name="mend")
+async def mend(scope: Scope) -> Outcome:
+    """Mend."""
+    return await notification(scope, "{{ error.step }}: {{ error.message }}")
 
 
 @task(task_run_name="fine")
@@ -41,40 +65,16 @@ async def breaks(scope: Scope) -> Outcome:
     return await fail(scope, "this is the end")
 
 
-@task(task_run_name="never")
-async def never(scope: Scope) -> Outcome:
-    """Never."""
-    return await command(scope, "echo never")
-
-
-@task(task_run_name="tidy")
-async def tidy(scope: Scope) -> Outcome:
-    """Tidy."""
-    return await command(scope, "echo tidied")
-
-
-@task(task_run_name="tidy_more")
-async def tidy_more(scope: Scope) -> Outcome:
-    """Tidy more."""
-    return await command(scope, "echo tidied on {{ steps.prepare.attempts }}")
-
-
-@task(task_run_name="remove [{scope.index}]")
-async def remove(scope: Scope) -> Outcome:
-    """Remove."""
-    return await command(scope, "echo removed {{ item }}; exit {{ index }}")
-
-
-@task(task_run_name="mend")
-async def mend(scope: Scope) -> Outcome:
-    """Mend."""
-    return await notification(scope, "{{ error.step }}: {{ error.message }}")
-
-
 @task(task_run_name="say_so")
 async def say_so(scope: Scope) -> Outcome:
     """Say so."""
     return await notification(scope, "{{ error.message }}")
+
+
+@task(task_run_name="never")
+async def never(scope: Scope) -> Outcome:
+    """Never."""
+    return await command(scope, "echo never")
 
 
 @task(task_run_name="report")

@@ -25,7 +25,7 @@ WORKFLOWS: dict[str, Any] = {
                 "type": "workflow",
                 "workflow": "verdict",
                 "parameters": {
-                    "percent": ("{{ steps.measure.result.stdout | regex_replace('[^0-9]', '') | int }}"),
+                    "percent": "{{ steps.measure.result.stdout | regex_replace('[^0-9]', '') | int }}",
                     "limit": "{{ params.limit }}",
                 },
             },
@@ -39,7 +39,7 @@ WORKFLOWS: dict[str, Any] = {
             {
                 "id": "say",
                 "type": "set",
-                "values": {"verdict": ("{{ 'full' if params.percent > params.limit else 'fine' }}")},
+                "values": {"verdict": "{{ 'full' if params.percent > params.limit else 'fine' }}"},
             }
         ],
         "outputs": {"verdict": "{{ steps.say.outputs.verdict }}"},

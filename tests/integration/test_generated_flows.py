@@ -111,7 +111,11 @@ GOLDEN_VALUES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: file.stem)
+HARMLESS = [file for file in DOCUMENTS if not (FOLDER / "tests" / f"{file.stem}.test.yaml").exists()]
+"""The others would work on hosts that aren't there; the conformance suite rehearses them."""
+
+
+@pytest.mark.parametrize("file", HARMLESS, ids=lambda file: file.stem)
 def test_golden_documents_mean_the_same_on_both_engines(file: Path, registry: Registry) -> None:
     """Each construct, each kind of step, each kind of parameter, and hostile texts."""
     assert_parity(load_file(file), registry, GOLDEN_VALUES.get(file.stem))

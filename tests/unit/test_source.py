@@ -117,3 +117,28 @@ def test_prose_keeps_every_word(text: str) -> None:
 def test_prose_fits_its_lines(text: str) -> None:
     """Wide characters count twice."""
     assert all(columns(line) <= LINE - 4 for line in prose(text, 4).split("\n"))
+
+
+def test_prose_refills_a_paragraph_with_a_long_line() -> None:
+    """The rest of a long line does not stand alone; lists, margins and other paragraphs stay."""
+    long = "word " * 21 + "end"
+    text = f"short\nlines\n\n{long}\ngoes on\n- an item\n- {long}\n  deeper\n\nlast"
+    assert prose(text).split("\n") == [
+        "short",
+        "lines",
+        "",
+        "word " * 19 + "word",
+        "word end goes on",
+        "- an item",
+        "- " + "word " * 19 + "word",
+        "word end",
+        "  deeper",
+        "",
+        "last",
+    ]
+
+
+def test_what_stands_in_a_mapping_has_the_room_of_its_line() -> None:
+    """The name of a list takes nothing from the texts inside it: they stand on lines of their own."""
+    text = "sixty columns " * 5
+    assert "\n" not in literal({"a name of some length": [{"another one, in a list": {"x": text}}]})
