@@ -33,10 +33,10 @@ NOT_BUILT_WORKFLOW_KEYS = ("requires_approval", "triggers")
 
 def unsupported(workflow: Workflow) -> Iterator[Problem]:
     """Each construct of the document that this version can't run."""
-    yield from (_not_built(key, key) for key in NOT_BUILT_WORKFLOW_KEYS if _says(workflow, key))
+    yield from (not_built(key, key) for key in NOT_BUILT_WORKFLOW_KEYS if _says(workflow, key))
     for name, parameter in workflow.parameters.items():
         if parameter.secret:
-            yield _not_built(f"parameters.{name}.secret", "secret parameters")
+            yield not_built(f"parameters.{name}.secret", "secret parameters")
     for path, step in every_step(workflow):
         yield from _unsupported_in(path, step)
 
@@ -44,14 +44,10 @@ def unsupported(workflow: Workflow) -> Iterator[Problem]:
 def _unsupported_in(path: str, step: StepBase) -> Iterator[Problem]:
     kind = getattr(step, "type", "")
     if kind not in RUNNABLE:
-        yield Problem(
-            f"{path}.type",
-            f"steps of type {kind!r} can't be run by this version",
-            f"use one of: {', '.join(sorted(RUNNABLE))}",
-        )
+        yield type_not_built(f"{path}.type", kind)
     for key in NOT_BUILT_STEP_KEYS:
         if _says(step, key):
-            yield _not_built(f"{path}.{key}", repr(key))
+            yield not_built(f"{path}.{key}", repr(key))
 
 
 def _says(model: Workflow | StepBase, key: str) -> bool:
@@ -61,5 +57,15 @@ def _says(model: Workflow | StepBase, key: str) -> bool:
     )
 
 
-def _not_built(path: str, what: str) -> Problem:
+def not_built(path: str, what: str) -> Problem:
+    """The refusal of a key."""
     return Problem(path, f"{what} can't be run by this version", "leave it out")
+
+
+def type_not_built(path: str, kind: str) -> Problem:
+    """The refusal of a type of step."""
+    return Problem(
+        path,
+        f"steps of type {kind!r} can't be run by this version",
+        f"use one of: {', '.join(sorted(RUNNABLE))}",
+    )

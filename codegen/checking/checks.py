@@ -11,6 +11,8 @@ from codegen.checking.run_checks import Levels, check_runs
 from codegen.checking.sight import Sight
 from codegen.concurrency import check_key
 from codegen.errors import Problem
+from codegen.paths import parts
+from codegen.reading.refusals import refusal
 from codegen.reading.salvage import Lost
 from codegen.sub_workflows import Library, documents, within
 from codegen.suggestions import Suggestions
@@ -39,11 +41,19 @@ def check(workflow: Workflow, lost: Lost | None = None) -> list[Problem]:
 
 
 def _check(workflow: Workflow, library: Library, steps: list[Place], known: Lost) -> Iterator[Problem]:
+    types = {parts(place.path): place.step.type for place in steps}
+    yield from unsupported(workflow)
+    for problem in _runnable(workflow, library, steps, known):
+        if refusal(parts(problem.path), types.get) is None:
+            yield problem
+
+
+def _runnable(workflow: Workflow, library: Library, steps: list[Place], known: Lost) -> Iterator[Problem]:
+    """What is wrong with all that this version could run."""
     graph, suggestions = Graph(steps), Suggestions()
     wrong_ids = [*check_ids(steps)]
     yield from wrong_ids
     order_known = known.order and not wrong_ids
-    yield from unsupported(workflow)
     yield from check_key(workflow)
     yield from _targets(workflow, steps)
     yield from check_keys(steps, known)

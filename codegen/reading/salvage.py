@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from codegen.paths import Path
 from codegen.reading.shape import Finding, findings, value_at
+from codegen.reading.step_paths import STEP_LISTS, step_around
 from codegen.workflow import STEP_TYPES, Group, Workflow
 
-STEP_LISTS = frozenset({"steps", "then", "else", "default", "on_failure", "finally", "rollback"})
 GROUPS = frozenset(name for name, model in STEP_TYPES.items() if issubclass(model, Group))
 ROUNDS = 3
 
@@ -79,7 +79,7 @@ class _Repair:
     def leave_out(self, found: Iterable[Finding]) -> bool:
         """Take out what each finding is about, inner parts first."""
         for finding in sorted(found, key=lambda finding: -len(finding.path)):
-            step = _step_around(finding.path)
+            step = step_around(finding.path)
             if step is not None:
                 self._mend_step(step, finding)
             elif not self._mend_document(finding):
@@ -138,19 +138,6 @@ class _Repair:
         self._ids.update(inside)
         self._damaged.add(stand_in["id"])
         value_at(self._data, where[:-1])[where[-1]] = stand_in
-
-
-def _step_around(path: Path) -> Path | None:
-    """The path of the innermost step that a path lies in."""
-    end = at = 0
-    while at + 1 < len(path):
-        width = {"cases": 3, "on_error": 1}.get(str(path[at]), 2 if path[at] in STEP_LISTS else 0)
-        at += width
-        if not width or at > len(path):
-            break
-        if width > 1 and isinstance(path[at - 1], int):
-            end = at
-    return path[:end] or None
 
 
 def _ids_in(value: Any) -> Iterator[str]:

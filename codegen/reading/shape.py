@@ -8,6 +8,7 @@ from typing import Any
 from codegen.errors import Problem
 from codegen.fields import FlawedError
 from codegen.paths import Path, written
+from codegen.reading.refusals import refusal
 from codegen.reading.wording import Wording
 
 _MISMATCH = frozenset(
@@ -55,6 +56,10 @@ def mistakes(found: Iterable[Finding], data: Any) -> Iterator[Mistake]:
     """The findings in plain words."""
     wording = Wording(data)
     for finding in found:
+        refused = refusal(finding.path, lambda path: _type_at(data, path))
+        if refused is not None:
+            yield Mistake(refused)
+            continue
         message, cure = wording.tell(finding.kind, finding.path, finding.context)
         yield Mistake(Problem(written(finding.path), message, cure), finding.at_key)
 
@@ -67,6 +72,11 @@ def value_at(data: Any, path: Path) -> Any:
         except (KeyError, IndexError, TypeError):
             return None
     return data
+
+
+def _type_at(data: Any, path: Path) -> Any:
+    step = value_at(data, path)
+    return step.get("type") if isinstance(step, dict) else None
 
 
 def _finding(error: Mapping[str, Any], data: Any) -> Finding:

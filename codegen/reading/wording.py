@@ -10,7 +10,7 @@ from codegen.paths import Path
 from codegen.reading.key_help import KEY_HELP
 from codegen.step import OnError, Repeat, Retry, Rollout, StepBase
 from codegen.suggestions import Suggestions
-from codegen.support import RUNNABLE
+from codegen.support import NOT_BUILT_STEP_KEYS, NOT_BUILT_WORKFLOW_KEYS, RUNNABLE
 from codegen.workflow import (
     STEP_TYPES,
     Concurrency,
@@ -77,6 +77,12 @@ _ELSEWHERE = {
 _YES_NO = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
 
 
+def offered_keys(model: type[Model]) -> list[str]:
+    """Those keys of a model that this version can run."""
+    refused = NOT_BUILT_WORKFLOW_KEYS if model is Workflow else NOT_BUILT_STEP_KEYS
+    return [key for key in keys_of(model) if key not in refused]
+
+
 def keys_of(model: type[Model]) -> list[str]:
     """A model's keys as a document writes them."""
     return [field.alias or name for name, field in model.model_fields.items()]
@@ -122,7 +128,7 @@ class Wording:
         return value
 
     def _unknown_key(self, path: Path) -> tuple[str, str]:
-        key, keys = str(path[-1]), keys_of(self._model(path[:-1]))
+        key, keys = str(path[-1]), offered_keys(self._model(path[:-1]))
         if (meant := _ELSEWHERE.get(key)) in keys:
             return f'unknown key "{key}"', f'did you mean "{meant}"?'
         closest = self._suggestions.closest(key, keys)
@@ -138,7 +144,7 @@ class Wording:
         return f'unknown step type "{given:.80}"', cure
 
     def _missing_type(self, path: Path) -> str:
-        named = [str(key) for key in self._value(path) if key in STEP_TYPES]
+        named = [str(key) for key in self._value(path) if key in OFFERED]
         return f"add type: {named[0]}" if len(named) == 1 else f"step types: {', '.join(OFFERED)}"
 
     def _model(self, path: Path) -> type[Model]:
@@ -156,7 +162,7 @@ class Wording:
     def _what_it_has(self, path: Path) -> str:
         model = self._model(path)
         if not issubclass(model, StepBase):
-            return f"it has: {', '.join(keys_of(model))}"
+            return f"it has: {', '.join(offered_keys(model))}"
         own = [key for key in keys_of(model) if key not in StepBase.model_fields and key != "type"]
         return f"a {self._value(path)['type']} step has: {', '.join(own)}, and the keys that every step has"
 

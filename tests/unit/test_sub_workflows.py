@@ -69,7 +69,7 @@ def test_warnings_look_into_the_documents_that_are_held() -> None:
 
 def test_what_this_version_cannot_run_is_refused_in_a_document_that_is_held() -> None:
     """It is named with its path from the top."""
-    held = simple({"id": "q", "type": "approval", "message": "?"}, triggers={"event": {"name": "x"}})
+    held = simple({"id": "q", "type": "container", "image": "i"}, triggers={"event": {"name": "x"}})
     found = refusals(document(call(), sub=held))
     assert [one.partition(": ")[0] for one in found] == [
         "workflows.sub.steps[0].type",
