@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -15,6 +15,7 @@ from cli.options import File, Json
 from cli.servers import prepare_run, prepare_submission
 from cli.wishes import Engine, Force, Parameters, Targets
 from codegen.explain import sentence
+from codegen.naming import run_name
 from codegen.result import RunResult
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _run_here(request: Request, as_json: bool) -> int:
 
 def _submit(request: Request, as_json: bool) -> int:
     prepare_submission(output.say)
-    started = asyncio.run(_started(request.parameters()))
+    started = asyncio.run(_started(request))
     if as_json:
         output.print_json(started)
     else:
@@ -67,11 +68,11 @@ def _submit(request: Request, as_json: bool) -> int:
     return Exit.DONE
 
 
-async def _started(parameters: dict[str, Any]) -> dict[str, str]:
+async def _started(request: Request) -> dict[str, str]:
     from control.client import PrefectClient
 
     async with PrefectClient() as client:
-        status = await client.start(parameters)
+        status = await client.start(request.parameters(), name=run_name(request.workflow.name))
     return {"execution_id": status.id, "url": status.url}
 
 

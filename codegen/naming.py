@@ -18,6 +18,7 @@ from codegen.lists import every_step
 from codegen.workflow import Workflow
 
 LONGEST = 60
+LONGEST_RUN_NAME = 200
 LONGEST_TITLE = 200
 
 _IMPORTED = """
@@ -103,6 +104,11 @@ def snake(id: str) -> str:
 def words(id: str) -> str:
     """An id as people would say it: `check_disk` becomes `Check disk`."""
     return snake(id).replace("_", " ").strip().capitalize()
+
+
+def run_name(name: str) -> str:
+    """What a run of a document is called: the first line of the document's name."""
+    return name.strip().splitlines()[0][:LONGEST_RUN_NAME]
 
 
 def title(name: str) -> str:

@@ -64,15 +64,20 @@ class PrefectClient:
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
 
-    async def start(self, parameters: Mapping[str, Any], deployments: Sequence[str] = ROUTERS) -> RunStatus:
+    async def start(
+        self, parameters: Mapping[str, Any], deployments: Sequence[str] = ROUTERS, *, name: str | None = None
+    ) -> RunStatus:
         """A new run of the first of these deployments that exists; it begins when its worker takes it.
 
+        It can be found by its name from then on.
         Raises NotDeployed, and RunRefused when Prefect doesn't accept the parameters.
         """
         with _reached():
             deployment = await self._deployed(deployments)
             try:
-                run = await self._api.create_flow_run_from_deployment(deployment, parameters=dict(parameters))
+                run = await self._api.create_flow_run_from_deployment(
+                    deployment, parameters=dict(parameters), name=name
+                )
             except PrefectHTTPStatusError as error:
                 if is_refusal(error):
                     raise RunRefused(told_by(error)) from error

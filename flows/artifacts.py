@@ -7,8 +7,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
 from codegen.decision import Decision
 from codegen.explain import factor_rows, markdown
-
-LONGEST_NAME = 200
+from codegen.naming import run_name
 
 
 async def show_decision(decision: Decision, name: str, run_id: UUID, tags: set[str]) -> set[str]:
@@ -19,7 +18,7 @@ async def show_decision(decision: Decision, name: str, run_id: UUID, tags: set[s
     await acreate_table_artifact(table=factor_rows(decision), key="decision", description=markdown(decision))
     shown = tags | {f"engine:{decision.engine}", f"level:{decision.level}"}
     async with get_client() as client:
-        await client.update_flow_run(run_id, name=name.splitlines()[0][:LONGEST_NAME], tags=sorted(shown))
+        await client.update_flow_run(run_id, name=run_name(name), tags=sorted(shown))
     return shown
 
 

@@ -58,6 +58,18 @@ async def test_the_latest_run_of_a_name(client: PrefectClient) -> None:
     assert (await client.find(first)).id == first
 
 
+async def test_a_run_has_its_name_before_it_begins(client: PrefectClient) -> None:
+    """So what was just started is meant, and not an older run of that name; nobody serves this one."""
+    name = f"named {uuid4()}"
+    await a_run(name, Completed())
+    async with get_client() as api:
+        flow_id = await api.create_flow(nothing)
+        await api.create_deployment(flow_id, name, enforce_parameter_schema=False)
+    started = await client.start({}, [f"nothing/{name}"], name=name)
+    assert (started.name, (await client.find(name)).id) == (name, started.id)
+    await client.cancel(started.id)
+
+
 async def test_a_name_that_may_mean_several(client: PrefectClient) -> None:
     """Two unfinished runs of a name can't be told apart; the error names both."""
     name = f"twice {uuid4()}"
