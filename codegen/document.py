@@ -18,7 +18,7 @@ from codegen.checking import checks, doubts
 from codegen.errors import DocumentError, Problem
 from codegen.limits import check_data
 from codegen.paths import parts, sort_key
-from codegen.reading.json_source import mark_json, read_json
+from codegen.reading.json_source import check_json, mark_json, read_json
 from codegen.reading.marks import Marks
 from codegen.reading.salvage import salvage, validated
 from codegen.reading.shape import Mistake, findings, mistakes
@@ -35,8 +35,10 @@ def load_file(path: Path) -> Workflow:
 
 
 def load(text: str, *, file: str = "") -> Workflow:
-    """The workflow in a YAML or JSON text. `file` is what problems name as their place."""
+    """The workflow in a YAML or JSON text. `file` is the place that problems name; .json holds JSON."""
     check_text(text, file)
+    if file.lower().endswith(".json"):
+        check_json(text, file)
     return _workflow(_json(text, file) or _closer_look(text, file))
 
 

@@ -104,6 +104,38 @@ def test_a_boolean_or_integer_is_welcome_where_a_text_with_one_spelling_is_meant
     assert (only["command"], only["when"], only["env"]) == (["sleep", "1"], "true", {"PORT": "8080"})
 
 
+NO_JSON = [
+    ('{"a": 1,}', 1, "JSON allows no comma after the last entry", "take it out"),
+    ('{"a": [1,\n2,\n]}', 2, "JSON allows no comma after the last entry", "take it out"),
+    ('{"a": 1, // one\n"b": 2}', 1, "JSON has no comments", "name the file .yaml"),
+    ('{"a": 1\n/* one */}', 2, "JSON has no comments", "take it out"),
+    ('# one\n{"a": 1}', 1, "JSON has no comments", "take it out"),
+    ("{'a': 1}", 1, "JSON has no single quotes", 'write "..."'),
+    ("{a: 1}", 1, 'JSON wants a key in double quotes, such as "name", here', "if it is YAML"),
+    ('{"a" 1}', 1, "JSON wants a colon here", "if it is YAML"),
+    ('{"a": 1', 1, "the JSON ends too early", "close what is open"),
+    ('{"a": 1} {"b": 2}', 1, "this is no JSON: extra data", ""),
+    ("name: x\nsteps: []", 1, "JSON wants a value here", "name the file .yaml if it is YAML"),
+    ('{"a": "\t"}', 1, "a line end or a tab stands within quotes", r"\n or \t"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "message", "cure"), NO_JSON)
+def test_a_json_file_holds_json(text: str, line: int, message: str, cure: str) -> None:
+    """YAML would take commas and comments that other readers of the file don't; the place is told."""
+    with pytest.raises(DocumentError) as caught:
+        load(text, file="flow.JSON")
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.file, problem.message) == (line, "flow.JSON", message)
+    assert problem.column > 0
+    assert cure in problem.cure
+
+
+def test_json_in_other_files_may_be_as_yaml_has_it() -> None:
+    """A flow mapping with a comma too many is good YAML."""
+    assert load('{"name": "x", "steps": [{"id": "a", "type": "command", "command": "ls",},],}').name == "x"
+
+
 MALFORMED = [
     ("comand: ls", "steps[0].comand", 4, 5, 'unknown key "comand"', 'did you mean "command"?'),
     ("needs: [b]", "steps[0].needs", 4, 5, 'unknown key "needs"', 'did you mean "depends_on"?'),
