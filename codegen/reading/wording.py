@@ -1,6 +1,7 @@
 """The words for each way a document can be malformed."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from codegen.workflow import (
     Workflow,
 )
 
+_DIGITS = re.compile(r"[0-9]{1,18}")
 OFFERED = tuple(name for name in STEP_TYPES if name in RUNNABLE)
 _TYPES = {
     "string_type": "a text",
@@ -73,6 +75,22 @@ _ELSEWHERE = {
     "tasks": "steps",
     "jobs": "steps",
     "body": "steps",
+}
+_TYPES_ELSEWHERE = {
+    "str": "string",
+    "text": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "list": "array",
+    "dict": "object",
+    "map": "object",
+}
+_EXAMPLES = {
+    "command": "write a command line such as df -h, or a list of arguments such as [df, -h]",
+    "expect_status": "write a list of integers such as [200, 404]",
+    "for_each": "write a list such as [a, b], or an expression that gives one, such as range(5)",
+    "that": "write an expression such as params.port > 1024, or a list of them",
 }
 _YES_NO = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
 
@@ -174,6 +192,10 @@ class Wording:
     def _wrong_type(self, expected: str, path: Path) -> tuple[str, str]:
         value = self._value(path)
         message = f"expected {expected}, got {_shown(value)}"
+        if example := _example(path, value):
+            return message, example
+        if expected in ("an integer", "a number") and isinstance(value, str) and _DIGITS.fullmatch(value):
+            return message, f"write {value}, without quotes"
         if expected == "a text" and isinstance(value, int | float):
             return message, "put it in quotes"
         if expected == "a list" and isinstance(value, str) and len(value) < 60:
@@ -190,14 +212,28 @@ class Wording:
         named = [_TYPES.get(choice, choice.replace("'", '"')) for choice in choices]
         expected = " or ".join(dict.fromkeys(named))
         known = [word for choice in choices for word in choice.split("'")[1::2]]
-        closest = self._suggestions.closest(value, known) if isinstance(value, str) else None
-        return f"expected {expected}, got {_shown(value)}", f'did you mean "{closest}"?' if closest else ""
+        meant = self._meant(value, known) if isinstance(value, str) else None
+        cure = f'did you mean "{meant}"?' if meant else _example(path, value)
+        return f"expected {expected}, got {_shown(value)}", cure
+
+    def _meant(self, word: str, known: list[str]) -> str | None:
+        alias = _TYPES_ELSEWHERE.get(word.lower())
+        return alias if alias in known else self._suggestions.closest(word, known)
 
 
 def _split(message: str) -> tuple[str, str]:
     """`90x is no duration; write 90s` holds its cure."""
     said, _, cure = message.partition("; ")
     return said, cure
+
+
+def _example(path: Path, value: Any) -> str:
+    """What to write under a key of a step, where its value is nothing that it can be."""
+    if len(path) < 2 or not isinstance(path[-2], int):
+        return ""
+    if path[-1] == "expect_status" and isinstance(value, int) and not isinstance(value, bool):
+        return f"write [{value}]"
+    return _EXAMPLES.get(str(path[-1]), "")
 
 
 def _misfit(value: Any, pattern: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from jinja2.meta import TrackingCodeGenerator
 from jinja2.parser import Parser
 
 from codegen.sandbox.environment import SANDBOX
-from codegen.sandbox.errors import ExpressionSyntaxError, SyntaxRefusal
+from codegen.sandbox.errors import ExpressionSyntaxError, SyntaxRefusal, excerpt
 from codegen.sandbox.grammar import Findings, check
 
 MAX_SOURCE = 64 * 1024  # characters
@@ -33,7 +33,10 @@ def read_expression(text: str) -> tuple[nodes.Expr, Findings]:
         raise ExpressionSyntaxError(text, "the expression is empty", None, "write a value or a comparison")
     if text.lstrip().startswith(("{{", "{%")):
         raise ExpressionSyntaxError(text, "this is a bare expression", 1, "leave out the {{ and }} around it")
-    return guarded(text, lambda: _read(text, SANDBOX.expression))
+    try:
+        return guarded(text, lambda: _read(text, SANDBOX.expression))
+    except ExpressionSyntaxError as error:
+        raise _as_an_expression(error) from error.__cause__
 
 
 def guarded(text: str, act: Callable[[], ResultT]) -> ResultT:
@@ -95,6 +98,16 @@ def _bring_back(tree: nodes.Node, original: str, stand_in: str) -> None:
             node.data = node.data.replace(stand_in, original)
         elif isinstance(node, nodes.Const) and isinstance(node.value, str):
             node.value = node.value.replace(stand_in, original)
+
+
+def _as_an_expression(error: ExpressionSyntaxError) -> ExpressionSyntaxError:
+    """The error with words for an end that comes too early, and with a cure."""
+    problem, cure = error.problem, error.cure
+    if "end of template" in problem:
+        problem, cure = "the expression ends too early", cure or f'complete "{excerpt(error.text)}"'
+    elif problem.endswith("after the expression"):
+        cure = cure or "join the parts by ==, and, or, ~; put texts in quotes"
+    return ExpressionSyntaxError(error.text, problem, error.line, cure)
 
 
 def _plain(message: str) -> str:

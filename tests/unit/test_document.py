@@ -143,7 +143,7 @@ MALFORMED = [
     ("finally_: []", "steps[0].finally_", 4, 5, 'unknown key "finally_"', ""),
     ("retry: {attempts: three}", "steps[0].retry.attempts", 4, 23, 'expected an integer, got "three"', ""),
     ("retry: {attempts: true}", "steps[0].retry.attempts", 4, 23, "expected an integer, got true", ""),
-    ('retry: {attempts: "3"}', "steps[0].retry.attempts", 4, 23, 'expected an integer, got "3"', ""),
+    ('retry: {attempts: "3"}', "steps[0].retry.attempts", 4, 23, 'expected an integer, got "3"', "write 3"),
     ("retry: {attempts: 0}", "steps[0].retry.attempts", 4, 23, "0 is too small", "at least 1"),
     ("retry: {attempts: 2000}", "steps[0].retry.attempts", 4, 23, "2000 is too large", "at most 1000"),
     ("retry: {tries: 3}", "steps[0].retry.tries", 4, 13, 'unknown key "tries"', "it has: attempts, delay"),
@@ -156,12 +156,15 @@ MALFORMED = [
     ("run_if: succeded", "steps[0].run_if", 4, 13, 'got "succeded"', 'did you mean "succeeded"?'),
     ("join: al", "steps[0].join", 4, 11, 'expected "all" or "any" or an integer, got "al"', "mean"),
     ("join: 0", "steps[0].join", 4, 11, "0 is too small", "at least 1"),
-    ("for_each: 5", "steps[0].for_each", 4, 15, "expected a list or a text, got 5", ""),
+    ("for_each: 5", "steps[0].for_each", 4, 15, "expected a list or a text, got 5", "such as range(5)"),
     ("outputs: {a b: x}", "steps[0].outputs[\"a b\"]", 4, 15, '"a b" is no identifier', "letters"),
     ("outputs: {a: [1]}", "steps[0].outputs.a", 4, 15, "expected a text, got a list", ""),
     ("outputs: {a: '{{ x'}", "steps[0].outputs.a", 4, 18, "unexpected end of template", ""),
     ("when: '{{ a }}'", "steps[0].when", 4, 11, "bare expression", "leave out the {{ and }}"),
-    ("when: 1 +", "steps[0].when", 4, 11, "", ""),
+    ("when: 1 +", "steps[0].when", 4, 11, "ends too early", 'complete "1 +"'),
+    ("when: a b", "steps[0].when", 4, 11, "unexpected 'b' after the expression", "put texts in quotes"),
+    ("when: a ==", "steps[0].when", 4, 11, "ends too early", 'complete "a =="'),
+    ("when: (a", "steps[0].when", 4, 11, "ends too early", 'complete "(a"'),
     ("env: {A: {b: 1}}", "steps[0].env.A", 4, 11, "expected a text, got a mapping", ""),
     ("env: {A: 1.10}", "steps[0].env.A", 4, 14, "expected a text, got 1.1", "put it in quotes"),
     ("on_error: {steps: []}", "steps[0].on_error.steps", 4, 16, "it is empty", "write at least one entry"),
@@ -230,6 +233,39 @@ def test_a_malformed_step_is_one_problem(one: str, path: str, message: str, cure
     assert message in told[0].message
     assert cure in told[0].cure
     assert told[0].line == 3
+
+
+OF_A_KIND = [
+    ("type: validation, that: '1 +'", "that", "ends too early", 'complete "1 +"'),
+    ("type: validation, that: [a, '1 +']", "that[1]", "ends too early", 'complete "1 +"'),
+    ("type: validation, that: 5", "that", "expected a text or a list, got 5", "write an expression"),
+    ("type: http, url: u, expect_status: abc", "expect_status", 'a list, got "abc"', "such as [200, 404]"),
+    ("type: http, url: u, expect_status: 200", "expect_status", "a list, got 200", "write [200]"),
+    ("type: http, url: u, expect_status: ['200']", "expect_status[0]", 'got "200"', "write 200, without"),
+    ("type: command, command: 5", "command", "expected a text or a list, got 5", "such as df -h, or a list"),
+    ("type: command, command: true", "command", "expected a text or a list, got true", "such as df -h"),
+]
+
+
+@pytest.mark.parametrize(("keys", "path", "message", "cure"), OF_A_KIND)
+def test_a_wrong_value_of_a_kind_of_step_has_a_cure(keys: str, path: str, message: str, cure: str) -> None:
+    """It shows what to write instead."""
+    (problem,) = refused(f"name: x\nsteps:\n  - {{id: a, {keys}}}\n")
+    assert (problem.path, problem.line) == (f"steps[0].{path}", 3)
+    assert message in problem.message
+    assert cure in problem.cure
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("str", "string"), ("int", "integer"), ("Bool", "boolean"), ("list", "array"), ("dict", "object")],
+)
+def test_types_of_other_languages_are_understood(written: str, meant: str) -> None:
+    """Parameters have those of JSON Schema."""
+    (problem,) = refused(
+        f"name: x\nparameters: {{p: {{type: {written}}}}}\nsteps: [{{id: a, type: wait, duration: 1}}]\n"
+    )
+    assert (problem.path, problem.cure) == ("parameters.p.type", f'did you mean "{meant}"?')
 
 
 @pytest.mark.parametrize(

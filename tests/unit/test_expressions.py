@@ -436,8 +436,8 @@ def test_what_the_language_does_not_have_is_refused_when_it_is_read(text: str, m
         ("a b", "unexpected 'b' after the expression"),
         ("a }} b", "unexpected '}}' after the expression"),
         ("a = 1", "unexpected '=' after the expression"),
-        ("a ==", "unexpected 'end of template'"),
-        ("f(", "unexpected"),
+        ("a ==", "the expression ends too early"),
+        ("f(", "the expression ends too early"),
     ],
 )
 def test_a_bare_expression_that_is_none_is_refused(text: str, message: str) -> None:
