@@ -6,7 +6,7 @@ same text with the same values ends the same way everywhere.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -109,6 +109,10 @@ class Template:
         return (
             self.text if self.is_constant else _written(self.text, self._shell_program, scope, for_shell=True)
         )
+
+    def keeps_parameters(self, keys: Collection[str]) -> bool:
+        """Whether it hands these parameters on as they are."""
+        return self.is_constant or keeps(read_template(self.text)[0], "params", keys)
 
     def check_shell(self) -> None:
         """ExpressionSyntaxError if the text can't be rendered as a shell command."""

@@ -13,6 +13,7 @@ from codegen.paths import written
 from codegen.sandbox.errors import Refusal
 from codegen.sandbox.limits import Budget
 from codegen.sandbox.patterns import Pattern, compile_pattern
+from codegen.secret_use import NAME
 from codegen.suggestions import Suggestions
 
 ParameterType = Literal["string", "integer", "number", "boolean", "array", "object"]
@@ -26,12 +27,15 @@ PYTHON_TYPES: dict[ParameterType, tuple[type, ...]] = {
     "object": (dict,),
 }
 _ARTICLES: dict[ParameterType, str] = {"integer": "an", "array": "an", "object": "an"}
+_SECRETS_NAME = "the name of a secret (lower-case letters, digits and _)"
 
 
 class Parameter(Model):
     """One parameter, in the words of JSON Schema. Without a default it is required.
 
     A `pattern` has to fit the whole value; it is matched in time that grows with the value's length only.
+    The value of a `secret` one is the name of a secret, never the secret itself; `enum` and `pattern` say
+    which names.
     """
 
     type: ParameterType = "string"
@@ -56,17 +60,22 @@ class Parameter(Model):
 
     def refusal(self, value: Any) -> str | None:
         """Why a value is refused (`80.5 is no integer`), or None."""
+        # Somebody may give the secret where its name is asked for.
         shown = "the value" if self.secret else f"{value!r:.80}"
         if not self._has_type(value):
             return f"{shown} is no {self.type}"
         if reason := unfit(value):
             return reason
+        if self.secret and NAME.fullmatch(value) is None:
+            return f"{shown} is no name of a secret"
         if self.enum is not None and value not in self.enum:
-            choices = "the choices" if self.secret else ", ".join(map(repr, self.enum))
-            return f"{shown} is none of {choices}"
+            return f"{shown} is none of {', '.join(map(repr, self.enum))}"
         return self._out_of_bounds(value, shown)
 
     def _flaws(self) -> Iterator[Flaw]:
+        if self.secret and self.type != "string":
+            yield Flaw(("type",), f"a secret is a text, no {self.type}", "write type: string")
+            return
         if self.pattern is not None:
             try:
                 _whole(self.pattern)
@@ -84,20 +93,23 @@ class Parameter(Model):
         for index, choice in enumerate(self.enum or ()):
             if not self._has_type(choice):
                 yield Flaw(("enum", index), f"{choice!r:.80} is no {self.type}", "give choices of the type")
+            elif self.secret and NAME.fullmatch(choice) is None:
+                yield Flaw(("enum", index), "this is no name of a secret", f"write {_SECRETS_NAME}")
+        if self.secret and not self.required and self.default is None:
+            yield Flaw(("default",), "null is no name of a secret", f"leave it out, or write {_SECRETS_NAME}")
         if not self.required and self.default is not None and (reason := self.refusal(self.default)):
             yield Flaw(("default",), reason, f"write {self.expected}, or another type")
 
     @property
     def expected(self) -> str:
         """What a value must be: `an integer from 1 to 5`, `one of 'fast', 'slow'`."""
-        if self.secret:
-            return "a value of the declared type and choices"
         if self.enum is not None:
             return f"one of {', '.join(map(repr, self.enum)):.300}"
         bounds = [f"from {self.minimum:g}"] if self.minimum is not None else []
         bounds += [f"to {self.maximum:g}"] if self.maximum is not None else []
         pattern = [f"that matches {self.pattern:.200}"] if self.pattern is not None else []
-        return " ".join([_ARTICLES.get(self.type, "a"), self.type, *bounds, *pattern])
+        kind = _SECRETS_NAME if self.secret else f"{_ARTICLES.get(self.type, 'a')} {self.type}"
+        return " ".join([kind, *bounds, *pattern])
 
     def _has_type(self, value: Any) -> bool:
         allowed = PYTHON_TYPES[self.type]
@@ -132,8 +144,9 @@ def check_values(declared: Mapping[str, Parameter], given: Mapping[str, Any]) ->
     for name, parameter in declared.items():
         if name not in given:
             if parameter.required:
+                what = "the name of a secret" if parameter.secret else "one"
                 problems.append(
-                    Problem(f"parameters.{name}", "a value is required", f"give one: -p {name}=...")
+                    Problem(f"parameters.{name}", "a value is required", f"give {what}: -p {name}=...")
                 )
             values[name] = parameter.default
         elif reason := parameter.refusal(given[name]):
@@ -143,6 +156,11 @@ def check_values(declared: Mapping[str, Parameter], given: Mapping[str, Any]) ->
     if problems:
         raise ParameterError(problems)
     return values
+
+
+def secret_parameters(declared: Mapping[str, Parameter]) -> frozenset[str]:
+    """Those whose value is the name of a secret."""
+    return frozenset(name for name, parameter in declared.items() if parameter.secret)
 
 
 def _bounded_by(key: str) -> tuple[ParameterType, ...]:

@@ -6,7 +6,7 @@ The same document gives the same bytes, whenever and wherever it is rendered.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import PurePath
 from typing import Any
@@ -18,6 +18,7 @@ from codegen.errors import DocumentError
 from codegen.expressions import parse_expression, parse_template
 from codegen.lists import every_step
 from codegen.naming import Names, names_of, title
+from codegen.parameters import secret_parameters
 from codegen.rendering.body import Body, body, leaves_as_written
 from codegen.rendering.context import Argument, Call, Flow, Module
 from codegen.rendering.formatting import formatted as laid_out
@@ -97,9 +98,7 @@ def _module(workflow: Workflow, names: Names, file: str) -> Module:
 
 def _flow(workflow: Workflow, names: Names, content: Body, with_targets: bool) -> Flow:
     run = [Argument(literal(workflow.name, 8))]
-    if workflow.parameters:
-        pairs = ", ".join(f"{literal(name)}: {names.parameters[name]}" for name in workflow.parameters)
-        run.append(Argument(f"{{{pairs}}}", "params"))
+    run += _values(workflow, names)
     if with_targets:
         run.append(Argument("targets", "targets"))
     if workflow.timeout is not None:
@@ -118,6 +117,16 @@ def _flow(workflow: Workflow, names: Names, content: Body, with_targets: bool) -
         outputs=literal(workflow.outputs, 8) if workflow.outputs else None,
         takes_arguments=any(parameter.required for parameter in workflow.parameters.values()),
     )
+
+
+def _values(workflow: Workflow, names: Names) -> Iterator[Argument]:
+    """The values of the parameters, and apart from them the names of secrets."""
+    secret = secret_parameters(workflow.parameters)
+    for key, wanted in (("params", False), ("secret_params", True)):
+        given = [name for name in workflow.parameters if (name in secret) is wanted]
+        if given:
+            pairs = ", ".join(f"{literal(name)}: {names.parameters[name]}" for name in given)
+            yield Argument(f"{{{pairs}}}", key)
 
 
 def _summary(workflow: Workflow) -> str:

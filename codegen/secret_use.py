@@ -8,8 +8,11 @@ from codegen.leaves import Command, Container, Http, Leaf, Notification, Python,
 from codegen.mentions import of_template
 
 SECRETS = "secrets"
+PARAMS = "params"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 """Lower case: the same secret is an environment variable in upper case, and a block of Prefect."""
+
+_ONE_PARAMETER = re.compile(r"\s*\{\{\s*params\.[A-Za-z]\w*\s*\}\}\s*", re.ASCII)
 
 _HANDED_ON: Mapping[type[Leaf], frozenset[str]] = {
     Command: frozenset({"command", "env"}),
@@ -41,8 +44,22 @@ def shows_on_command_line(model: type[Leaf], key: str) -> bool:
 
 def named_secrets(model: type[Leaf], given: Mapping[str, Any]) -> frozenset[str]:
     """The secrets that the keys of a step name."""
-    held = (value for key, value in given.items() if may_hold_secrets(model, key))
-    return frozenset(name for value in held for name in _named(value))
+    return _handed_on(model, given, SECRETS)
+
+
+def named_parameters(model: type[Leaf], given: Mapping[str, Any], secret: frozenset[str]) -> frozenset[str]:
+    """Those of the `secret` parameters that the keys of a step name to hand on what they stand for."""
+    return _handed_on(model, given, PARAMS) & secret if secret else secret
+
+
+def parameters_in(value: Any, secret: frozenset[str]) -> frozenset[str]:
+    """Those of the `secret` parameters that a text, or a text of some data, names."""
+    return frozenset(_named(value, PARAMS)) & secret if secret else secret
+
+
+def is_parameter(text: Any) -> bool:
+    """Whether it is one parameter and nothing else, which hands on what was given for it."""
+    return isinstance(text, str) and _ONE_PARAMETER.fullmatch(text) is not None
 
 
 def misused(path: tuple[str, ...]) -> tuple[str, str] | None:
@@ -50,21 +67,26 @@ def misused(path: tuple[str, ...]) -> tuple[str, str] | None:
     match path:
         case (_,):
             return "secrets are named one by one, as they are written", "write secrets.<name>"
-        case (_, name) if NAME.fullmatch(name) is None:
+        case ("secrets", name) if NAME.fullmatch(name) is None:
             return f'"{name:.80}" is no name of a secret', "use lower-case letters, digits and _"
-        case (_, name, key, *_):
-            return f'a secret is a text and has no "{key:.80}"', f"write secrets.{name:.80}"
+        case (root, name, key, *_):
+            return f'a secret is a text and has no "{key:.80}"', f"write {root}.{name:.80}"
     return None
 
 
-def _named(value: Any) -> Iterator[str]:
+def _handed_on(model: type[Leaf], given: Mapping[str, Any], root: str) -> frozenset[str]:
+    held = (value for key, value in given.items() if may_hold_secrets(model, key))
+    return frozenset(name for value in held for name in _named(value, root))
+
+
+def _named(value: Any, root: str) -> Iterator[str]:
     if isinstance(value, str):
-        if SECRETS in value:
+        if root in value:
             paths = of_template(value).paths
-            yield from (path[1] for path in paths if path[0] == SECRETS and len(path) > 1)
+            yield from (path[1] for path in paths if path[0] == root and len(path) > 1)
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _named(item)
+            yield from _named(item, root)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _named(item)
+            yield from _named(item, root)

@@ -34,9 +34,6 @@ NOT_BUILT_WORKFLOW_KEYS = ("requires_approval", "triggers")
 def unsupported(workflow: Workflow) -> Iterator[Problem]:
     """Each construct of the document that this version can't run."""
     yield from (not_built(key, key) for key in NOT_BUILT_WORKFLOW_KEYS if _says(workflow, key))
-    for name, parameter in workflow.parameters.items():
-        if parameter.secret:
-            yield not_built(f"parameters.{name}.secret", "secret parameters")
     for path, step in every_step(workflow):
         yield from _unsupported_in(path, step)
 

@@ -31,6 +31,7 @@ from codegen.workflow import DEFAULT, ELSE, THEN, case_branch
 from flows.endings import unsuccessful, why
 from flows.guard import guarded, terminable
 from flows.outline import Entry, works
+from flows.parameters import names_of_secrets
 from flows.prefect_steps import Edges, performer
 from flows.session import Session, current, entered, opened
 from flows.subflow import surrounded
@@ -80,14 +81,15 @@ class Run:
         name: str,
         *,
         params: Mapping[str, Any] | None = None,
+        secret_params: Mapping[str, str] | None = None,
         targets: Sequence[str] = (),
         timeout: float | None = None,
         workflows: Mapping[str, Any] | None = None,
     ) -> None:
-        self._name = name
         self._workflows = workflows or {}
-        self._params = dict(params or {})
-        self._targets = tuple(targets)
+        secret = names_of_secrets(secret_params or {})
+        self._known = {"name": name, "params": {**(params or {}), **secret}, "targets": tuple(targets)}
+        self._known["secret_params"] = frozenset(secret)
         self._timeout = timeout
         self._sections: dict[str, list[Entry]] = {"steps": [], "on_failure": [], "always": []}
         self._position = _Position(self._sections["steps"])
@@ -217,8 +219,7 @@ class Run:
         return report.outputs if ending is None else ending  # type: ignore[return-value]
 
     async def _carried_out(self, plan: Plan, session: Session) -> Report:
-        known = {"name": self._name, "params": self._params, "targets": self._targets}
-        around = surrounded(session, self._workflows, listener=listener_for(session), **known)
+        around = surrounded(session, self._workflows, listener=listener_for(session), **self._known)
         run = WorkflowRun(plan, around)
         with session.cancels(run.cancel):
             if current() is session:

@@ -2,11 +2,14 @@
 
 import json
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 from prefect import Flow
-from pydantic import ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
+
+from codegen.parameters import Parameter, check_values
+from codegen.secret_use import NAME
 
 
 def _as_given(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -20,6 +23,18 @@ def _as_given(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
 
 AsGiven = WrapValidator(_as_given)
 """Marks a float that keeps a whole number whole: 3 stays 3, so a command says `3` and not `3.0`."""
+
+
+SecretName = Annotated[str, Field(json_schema_extra={"pattern": f"^(?:{NAME.pattern})$"})]
+"""The name of a secret. Steps look it up where they need it; nothing else sees its value."""
+
+
+def names_of_secrets(given: Mapping[str, Any]) -> dict[str, str]:
+    """What was given for secret parameters; ParameterError where that is no name.
+
+    Checked here and not by pydantic, whose errors show the value: somebody may give the secret itself.
+    """
+    return check_values(dict.fromkeys(given, Parameter(secret=True)), given)
 
 
 def arguments(flow: Flow[..., Any], given: Sequence[str] | None = None) -> dict[str, Any]:

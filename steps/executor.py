@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from codegen.expressions import ExpressionError, parse_template
 from codegen.leaves import Leaf, text_kind
-from codegen.secret_use import SECRETS, may_hold_secrets, named_secrets
+from codegen.secret_use import PARAMS, SECRETS, may_hold_secrets, named_parameters, named_secrets
 from steps.data import json_data
 from steps.errors import StepFailed
 from steps.scope import Outcome, Scope
@@ -70,7 +70,7 @@ async def _done(model: type[Leaf], function: Plain[...], scope: Scope, given: Ma
         if stand_in is not None:
             result = await stand_in(model, function, scope, filled(model, given, scope))
         else:
-            secrets = await scope.surroundings.secrets.values(named_secrets(model, given))
+            secrets = await _looked_up(model, given, scope)
             result = await function(scope, **filled(model, given, scope, secrets))
         return result if isinstance(result, Outcome) else Outcome(json_data(result, "the result"))
     except StepFailed as failure:
@@ -81,16 +81,34 @@ async def _done(model: type[Leaf], function: Plain[...], scope: Scope, given: Ma
 
 
 def filled(
-    model: type[Leaf], given: Mapping[str, Any], scope: Scope, secrets: Mapping[str, str] | None = None
+    model: type[Leaf], given: Mapping[str, Any], scope: Scope, secrets: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The keys of a step with their templates filled in; expressions stay as they are.
 
-    Only what is handed on sees `secrets`. Left out, they are pretended ones.
+    Only what is handed on sees `secrets`, by the names that give them. Left out, they are pretended ones.
     """
-    known = pretended(named_secrets(model, given)) if secrets is None else secrets
+    known = _pretended(model, given, scope) if secrets is None else secrets
     return {
-        key: _filled(model, key, given, scope, {SECRETS: known} if may_hold_secrets(model, key) else {})
-        for key in given
+        key: _filled(model, key, given, scope, known if may_hold_secrets(model, key) else {}) for key in given
+    }
+
+
+async def _looked_up(model: type[Leaf], given: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+    """`secrets` and `params` with the values of the secrets that the step needs: the one place where
+    what a parameter names becomes a value."""
+    around = scope.surroundings
+    named = {name: around.params[name] for name in named_parameters(model, given, around.secret_params)}
+    return {
+        SECRETS: await around.secrets.values(named_secrets(model, given)),
+        PARAMS: {**around.params, **await around.secrets.of_parameters(named)},
+    }
+
+
+def _pretended(model: type[Leaf], given: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+    around = scope.surroundings
+    return {
+        SECRETS: pretended(named_secrets(model, given)),
+        PARAMS: {**around.params, **pretended(around.secret_params)},
     }
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from codegen.leaves import Leaf, own_fields
-from codegen.parameters import check_values
+from codegen.parameters import check_values, secret_parameters
 from codegen.schedule import Node, nodes_of
 from codegen.sub_workflows import Library
 from codegen.workflow import Condition, OnError, Parallel, Step, Switch, Workflow, branches, is_apart
@@ -64,6 +64,7 @@ def _run(errand: Errand, executors: Executors) -> WorkflowRun:
             run_id=errand.run_id,
             name=errand.workflow.name,
             params=errand.parameters,
+            secret_params=secret_parameters(errand.workflow.parameters),
             targets=errand.targets,
             listener=errand.listener,
             library=errand.library,

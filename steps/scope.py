@@ -94,6 +94,8 @@ class Surroundings:
     run_id: str
     name: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    secret_params: frozenset[str] = frozenset()
+    """Those whose value is the name of a secret."""
     targets: tuple[str, ...] = ()
     steps: dict[str, StepRecord] = field(default_factory=dict)
     listener: Listener = ignore

@@ -109,6 +109,19 @@ class Secrets:
         """The values of some secrets; StepFailed names one that isn't there."""
         return {name: self._values.get(name) or await self._found(name) for name in sorted(names)}
 
+    async def of_parameters(self, named: Mapping[str, str]) -> dict[str, str]:
+        """What secret parameters stand for: for each the value of the secret that was named for it.
+
+        StepFailed names parameter and secret where there is no such secret.
+        """
+        values: dict[str, str] = {}
+        for parameter, name in sorted(named.items()):
+            try:
+                values[parameter] = (await self.values([name]))[name]
+            except StepFailed as failure:
+                raise StepFailed(f"parameter {parameter!r}: {failure.message}") from None
+        return values
+
     async def _found(self, name: str) -> str:
         for lookup in self._lookups:
             try:

@@ -7,7 +7,8 @@ from codegen.checking.order_checks import FINALLY
 from codegen.errors import Problem
 from codegen.leaves import Leaf, Script, own_fields
 from codegen.mentions import of_expression, of_template
-from codegen.secret_use import named_secrets, shows_on_command_line
+from codegen.parameters import secret_parameters
+from codegen.secret_use import PARAMS, SECRETS, named_parameters, named_secrets, shows_on_command_line
 from codegen.sub_workflows import documents, within
 from codegen.texts import NOWHERE, Written, fans_out, texts
 from codegen.workflow import Step, Workflow
@@ -25,8 +26,10 @@ def warnings(workflow: Workflow) -> tuple[Problem, ...]:
 def _in_one(workflow: Workflow, *, is_held: bool) -> Iterator[Problem]:
     steps = places(workflow)
     tolerated = {place.node.id for place in steps if place.node.tolerated}
+    secret = secret_parameters(workflow.parameters)
     for place in steps:
         yield from _doubts(place, tolerated)
+        yield from _visible_secrets(place, secret)
     if all(not step.enabled for step in workflow.steps):
         yield Problem("steps", "every step is disabled, so a run does nothing", "enable one")
     if not workflow.targets and not is_held:  # one that is held may be given some by each step that runs it
@@ -38,7 +41,6 @@ def _in_one(workflow: Workflow, *, is_held: bool) -> Iterator[Problem]:
 
 def _doubts(place: Place, tolerated: set[str]) -> Iterator[Problem]:
     yield from _doubtful_texts(place)
-    yield from _visible_secrets(place)
     yield from _doubtful_order(place, tolerated)
     step = place.step
     if step.max_parallel is not None and not fans_out(step):
@@ -76,17 +78,20 @@ def _doubtful_texts(place: Place) -> Iterator[Problem]:
         )
 
 
-def _visible_secrets(place: Place) -> Iterator[Problem]:
+def _visible_secrets(place: Place, secret: frozenset[str]) -> Iterator[Problem]:
     if not isinstance(place.step, Leaf):
         return
     kind: type[Leaf] = type(place.step)
     for key, value in own_fields(place.step).items():
         if shows_on_command_line(kind, key):
-            for name in sorted(named_secrets(kind, {key: value})):
+            given = {key: value}
+            named = [(name, SECRETS) for name in sorted(named_secrets(kind, given))]
+            named += [(name, PARAMS) for name in sorted(named_parameters(kind, given, secret))]
+            for name, root in named:
                 yield Problem(
                     f"{place.path}.{key}",
                     f'the secret "{name}" stands on a command line, which others on the machine can read',
-                    f'hand it over by env: {{{name.upper()}: "{{{{ secrets.{name} }}}}"}}',
+                    f'hand it over by env: {{{name.upper()}: "{{{{ {root}.{name} }}}}"}}',
                 )
 
 

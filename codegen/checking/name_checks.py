@@ -8,10 +8,12 @@ from codegen.checking.order_checks import FINALLY, ON_FAILURE
 from codegen.checking.references import References
 from codegen.errors import Problem
 from codegen.expressions import ExpressionError, parse_template
-from codegen.mentions import of_expression, of_template
+from codegen.leaves import SubWorkflow
+from codegen.mentions import Mentions, of_expression, of_template
+from codegen.parameters import secret_parameters
 from codegen.reading.salvage import Lost
 from codegen.secret_use import ELSEWHERE as SECRETS_CURE
-from codegen.secret_use import SECRETS, misused
+from codegen.secret_use import PARAMS, SECRETS, misused
 from codegen.suggestions import Suggestions
 from codegen.texts import EVERYWHERE, NOWHERE, PER_ITEM, RESULT, Written, fans_out, texts
 from codegen.workflow import Group, Workflow
@@ -24,10 +26,9 @@ ELSEWHERE = {
     "result": "it is known in outputs, failed_when, succeeded_when and repeat; use steps.<id>.result",
     "error": "it is known in on_failure, finally and on_error; steps.<id>.error has that of a step",
 }
-CHANGED = (
-    "a secret can only be hidden as it is, and this looks into it or changes it",
-    "write {{ secrets.<name> }}, joined by ~ or written by urlencode or to_json, and store what is needed",
-)
+CHANGED = "a secret can only be hidden as it is, and this looks into it or changes it"
+AS_IT_IS = "write {{{{ {} }}}}, joined by ~ or written by urlencode or to_json, and store what is needed"
+KEPT = "secrets can't be used here: it would be stored or shown"
 _DAMAGED = PER_ITEM | RESULT | {"error"}
 _HANDLES_FAILURE = (ON_FAILURE, FINALLY)
 
@@ -75,16 +76,44 @@ class Names:
             yield self._unknown(written, name, position)
         refusals = [self._refusal(list(path), position, written) for path in mentions.paths]
         if not any(refusals) and not mentions.keeps_secrets and SECRETS in written.names:
-            refusals.append(CHANGED)
+            refusals.append((CHANGED, AS_IT_IS.format("secrets.<name>")))
+        refusals.append(self._secret_parameters(written, mentions, position))
         yield from (Problem(written.path, *refusal) for refusal in refusals if refusal)
+
+    def _secret_parameters(
+        self, written: Written, mentions: Mentions, position: int | None
+    ) -> tuple[str, str] | None:
+        """What is wrong with a text that uses parameters which stand for secrets."""
+        secret = secret_parameters(self.workflow.parameters) if PARAMS in mentions.names else NOWHERE
+        below = [path for path in mentions.paths if path[0] == PARAMS and secret]
+        if (PARAMS,) in below:
+            return "one of the parameters is a secret, so they are named one by one", "write params.<name>"
+        used = [path for path in below if path[1] in secret]
+        if not used or self._is_handed_over(written, position):
+            return None
+        if SECRETS not in written.names:
+            return f'the parameter "{used[0][1]}" is a secret, and {KEPT}', SECRETS_CURE
+        if wrong := next(filter(None, map(misused, used)), None):
+            return wrong
+        if not parse_template(written.text).keeps_parameters(secret):
+            return CHANGED, AS_IT_IS.format(f"params.{used[0][1]}")
+        return None
+
+    def _is_handed_over(self, written: Written, position: int | None) -> bool:
+        """Whether it is for a parameter of another document, whose declaration decides."""
+        if position is None:
+            return False
+        place = self.graph.steps[position]
+        return isinstance(place.step, SubWorkflow) and written.path.startswith(f"{place.path}.parameters")
 
     def _unknown(self, written: Written, name: str, position: int | None) -> Problem:
         if name in ELSEWHERE:
             return Problem(written.path, f'"{name}" isn\'t known here', self._where(name, written, position))
         if name == SECRETS:
-            return Problem(
-                written.path, "secrets can't be used here: it would be stored or shown", SECRETS_CURE
-            )
+            if self._is_handed_over(written, position):
+                cure = "declare the parameter there as a secret, and give it the secret's name as it is"
+                return Problem(written.path, KEPT, cure)
+            return Problem(written.path, KEPT, SECRETS_CURE)
         if name in self.workflow.parameters:
             cure = f"write params.{name}"
         elif name in self.graph.index:

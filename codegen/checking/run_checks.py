@@ -6,7 +6,9 @@ from itertools import pairwise
 from codegen.checking.circles import circle_of, knots
 from codegen.errors import Problem
 from codegen.leaves import SubWorkflow
+from codegen.parameters import secret_parameters
 from codegen.paths import part
+from codegen.secret_use import is_parameter, parameters_in
 from codegen.sub_workflows import MOST_LEVELS, Library, documents, is_constant, joined, runs
 from codegen.suggestions import Suggestions
 from codegen.targets import is_local, unreachable
@@ -25,6 +27,22 @@ def check_runs(workflow: Workflow, library: Library, suggestions: Suggestions) -
         known = library.find(step.workflow)
         if known is not None:
             yield from _handed_over(path, step, known[0], suggestions)
+            yield from _secrets(path, step, known[0], secret_parameters(workflow.parameters))
+
+
+def _secrets(path: str, step: SubWorkflow, document: Workflow, secret: frozenset[str]) -> Iterator[Problem]:
+    """What is wrong with secret parameters that are handed on: the name must stay the name of a secret."""
+    for name, value in step.parameters.items():
+        handed, parameter = parameters_in(value, secret), document.parameters.get(name)
+        if not handed or parameter is None:
+            continue
+        here, one = f"{path}.parameters{part(name)}", min(handed)
+        if not parameter.secret:
+            message = f'"{one}" is a secret, and the parameter "{name}" of "{step.workflow}" is none'
+            yield Problem(here, message, f"write secret: true for {name} there")
+        elif not is_parameter(value):
+            message = f'a secret is handed on by its name, and this makes something else of "{one}"'
+            yield Problem(here, message, f"write {{{{ params.{one} }}}}")
 
 
 def _handed_over(

@@ -163,7 +163,7 @@ KEY_HELP: dict[str, dict[str, str]] = {
         "maximum": "The largest number allowed.",
         "pattern": "A regular expression that the whole text has to match.",
         "description": "What it is for; forms show it.",
-        "secret": "Whether its value is hidden everywhere.",
+        "secret": "Whether its value is the name of a secret, which steps look up and which is hidden.",
     },
     "Retry": {
         "attempts": "How many tries in all, the first included.",

@@ -12,7 +12,9 @@ from codegen.source import LINE
 from codegen.workflow import Group, Step, Workflow
 
 _TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - looked for, not written to
-_OPTIONAL = frozenset({"Annotated", "Literal", "Field", "AsGiven", "Repeat", "Retry", "arguments"})
+_OPTIONAL = frozenset(
+    {"Annotated", "Literal", "Field", "AsGiven", "Repeat", "Retry", "SecretName", "arguments"}
+)
 _PASSWORD = re.compile(r"pas+wo?r?d|pass(?:phrase)?|pwd|token|secrete?", re.IGNORECASE)
 
 
@@ -33,7 +35,7 @@ def imports(flow: Flow, steps: Iterable[Step]) -> tuple[tuple[Import, ...], ...]
         (Import("prefect", ("flow", "task")), Import("pydantic", ("Field",))),
         (
             Import("flows.parallel", ("Repeat", "Retry", "Run")),
-            Import("flows.parameters", ("AsGiven", "arguments")),
+            Import("flows.parameters", ("AsGiven", "SecretName", "arguments")),
             Import("steps", ("Outcome", "Scope", *sorted(executors))),
         ),
     )

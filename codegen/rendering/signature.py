@@ -61,11 +61,17 @@ def brings_workflows(workflow: Workflow) -> bool:
 def flow_docstring(summary: str, workflow: Workflow, names: Names, indent: int) -> Code:
     """The flow's docstring. Prefect takes the parameters' descriptions from its `Args`, not from `Field`."""
     described = [
-        f"    {names.parameters[name]}: {_hanging(parameter.description, indent + 8)}"
+        f"    {names.parameters[name]}: {_hanging(about, indent + 8)}"
         for name, parameter in workflow.parameters.items()
-        if parameter.description.strip()
+        if (about := _about(parameter))
     ]
     return docstring("\n".join([summary, "", "Args:", *described]) if described else summary, indent)
+
+
+def _about(parameter: Parameter) -> str:
+    """What to say of a parameter: of a secret one that a name is asked for."""
+    about = parameter.description.strip()
+    return f"The name of a secret. {about}".strip() if parameter.secret else about
 
 
 def _hanging(description: str, indent: int) -> str:
@@ -89,10 +95,11 @@ def _annotation(parameter: Parameter) -> tuple[str, frozenset[str]]:
     extras = {"Field": f"Field({field})"} if field else {}
     if parameter.type == "number":
         extras["AsGiven"] = "AsGiven"
+    kind = "SecretName" if parameter.secret else TYPES[parameter.type]
     if not extras:
-        return TYPES[parameter.type], frozenset()
-    annotation = f"Annotated[{', '.join([TYPES[parameter.type], *extras.values()])}]"
-    return annotation, frozenset({"Annotated", *extras})
+        return kind, frozenset({kind})
+    annotation = f"Annotated[{', '.join([kind, *extras.values()])}]"
+    return annotation, frozenset({"Annotated", kind, *extras})
 
 
 def _choices(parameter: Parameter) -> list[Any]:

@@ -96,9 +96,38 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-async def routed(engine: Any, document: dict[str, Any] = DOCUMENT) -> RunResult:
+PRINTS_KEY = {
+    "name": "Inner",
+    "parameters": {"key": {"secret": True}},
+    "steps": [prints("says", "", 'printf "%s" "$T"', env={"T": "{{ params.key }}"})],
+    "outputs": {"said": "{{ steps.says.result.stdout }}"},
+}
+NAMING: dict[str, Any] = {
+    "name": "Secret parameters",
+    "parameters": {"password": {"secret": True}, "key": {"secret": True, "default": "from_file"}},
+    "workflows": {"inner": PRINTS_KEY},
+    "steps": [
+        prints("knows", "", '[ "${#T}" = 16 ] && set -x && : "$T"', env={"T": "{{ params.password }}"}),
+        {"id": "hands", "type": "workflow", "workflow": "inner", "parameters": {"key": "{{ params.key }}"}},
+        prints(
+            "fails", "", 'echo "wrong: $T" >&2; exit 7', env={"T": "{{ params.key }}"}, continue_on_error=True
+        ),
+        {
+            "id": "calls",
+            "type": "python",
+            "call": "importlib:import_module",
+            "args": {"name": "{{ params.password }}"},
+            "run_if": "finished",
+            "continue_on_error": True,
+        },
+    ],
+    "finally": [{"id": "last", "type": "http", "url": "http://127.0.0.1:9/{{ params.password }}"}],
+}
+
+
+async def routed(engine: Any, document: dict[str, Any] = DOCUMENT, **parameters: str) -> RunResult:
     state: State[Any] = await route_workflow(
-        document, engine_preference=engine, force_engine=True, return_state=True
+        document, parameters, engine_preference=engine, force_engine=True, return_state=True
     )
     result = await state.aresult(raise_on_failure=False)
     assert isinstance(result, RunResult), result
@@ -159,17 +188,38 @@ async def test_both_engines_use_secrets_and_keep_nothing_of_them(folder: Path) -
     assert steps["last"]["error"]["message"] == (
         "GET http://127.0.0.1:9/***: connection refused; nothing listens there"
     )
+    assert b"wrong: ***" in await kept_by_prefect()
+    await nothing_of_them_is_kept(folder, results)
+
+
+async def nothing_of_them_is_kept(folder: Path, results: list[RunResult]) -> None:
+    """Neither in what the runs gave nor in anything that was written on the way."""
     for result in results:
         assert traces(result.model_dump_json().encode() + repr(result).encode()) == []
-    told = await kept_by_prefect()
-    assert b"wrong: ***" in told
-    assert traces(told) == []
+    assert traces(await kept_by_prefect()) == []
     for kept in database():
         assert traces(kept) == []
     written = [file for file in folder.rglob("*") if file.is_file() and file.name != "from_file"]
     assert any("aof" in file.name for file in written)
     for file in written:
         assert traces(file.read_bytes()) == [], file
+
+
+async def test_secret_parameters_travel_as_names(folder: Path) -> None:
+    """Everything on the way has the names: Prefect's parameters, the message, what is handed to documents."""
+    results = [await routed(engine, NAMING, password="from_block") for engine in ("celery", "prefect")]
+    by_celery, by_prefect = map(plain, results)
+    assert by_celery == by_prefect
+    steps = by_celery["steps"]
+    assert [steps[id]["status"] for id in ("knows", "hands", "fails")] == ["succeeded", "succeeded", "failed"]
+    assert steps["hands"]["outputs"] == {"said": "***"}
+    assert steps["fails"]["error"]["message"] == "exit code 7: wrong: ***"
+    assert steps["calls"]["error"]["message"] == "ModuleNotFoundError: No module named '***'"
+    assert steps["last"]["error"]["message"].startswith("GET http://127.0.0.1:9/***: connection refused")
+    async with get_client() as client:
+        given = [run.parameters for run in await client.read_flow_runs() if "Secret parameters" in run.name]
+    assert {"password": "from_block", "key": "from_file"} in given
+    await nothing_of_them_is_kept(folder, results)
 
 
 @pytest.mark.parametrize("engine", ["celery", "prefect"])
@@ -181,4 +231,16 @@ async def test_a_secret_that_is_nowhere_fails_its_step(folder: Path, engine: str
         "step 'a' failed: secret 'no_where': not found; looked for the environment variable "
         f"OPSCONDUCTOR_SECRET_NO_WHERE, the file {folder}/home/secrets/no_where and "
         "Prefect's Secret block 'no-where'"
+    )
+
+
+@pytest.mark.parametrize("engine", ["celery", "prefect"])
+async def test_a_parameter_that_names_no_secret_fails_its_step(engine: str) -> None:
+    """The message has both names."""
+    step = {"id": "a", "type": "http", "url": "{{ params.hook }}"}
+    document = {"name": "n", "parameters": {"hook": {"secret": True}}, "steps": [step]}
+    result = await routed(engine, document, hook="no_where")
+    assert result.error_message is not None
+    assert result.error_message.startswith(
+        "step 'a' failed: parameter 'hook': secret 'no_where': not found; looked for the environment variable"
     )

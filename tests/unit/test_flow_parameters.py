@@ -4,9 +4,12 @@ from typing import Annotated, Any
 
 import pytest
 from prefect import Flow, flow
+from prefect.exceptions import ParameterTypeError
 from pydantic import Field, TypeAdapter, ValidationError
 
-from flows.parameters import AsGiven, arguments
+from codegen.errors import ParameterError
+from flows.parallel import Run
+from flows.parameters import AsGiven, SecretName, arguments
 
 
 @flow(name="Check")
@@ -64,3 +67,28 @@ def test_a_number_is_checked_all_the_same(given: Any) -> None:
     """Bounds and type hold."""
     with pytest.raises(ValidationError):
         TypeAdapter(Annotated[float, Field(ge=0), AsGiven]).validate_python(given)
+
+
+@flow(name="Log in")
+def log_in(
+    password: SecretName = "db_password", key: Annotated[SecretName, Field(pattern="^k")] = "k"
+) -> None:
+    """A flow whose arguments name secrets."""
+
+
+def test_a_form_asks_for_the_name_of_a_secret() -> None:
+    """Prefect's server checks it by its schema; the author's own pattern counts, too."""
+    properties = log_in.parameters.properties
+    assert properties["password"]["pattern"] == "^(?:[a-z][a-z0-9_]*)$"
+    assert properties["password"]["default"] == "db_password"
+    assert log_in.validate_parameters({"key": "k_1"}) == {"key": "k_1", "password": "db_password"}
+    with pytest.raises(ParameterTypeError):
+        log_in.validate_parameters({"key": "other"})
+
+
+@pytest.mark.parametrize("given", ["Hunter 2", "../hunter2", 5])
+def test_a_secret_itself_is_refused_unseen(given: Any) -> None:
+    """Before anything runs."""
+    with pytest.raises(ParameterError, match=r"parameters\.password: the value is no") as caught:
+        Run("n", secret_params={"password": given})
+    assert "unter" not in str(caught.value)

@@ -87,12 +87,45 @@ def test_everything_that_does_not_fit_is_told_at_once() -> None:
     }
 
 
-def test_a_secret_value_is_in_no_message() -> None:
-    """However it fails."""
-    for keys in ({"type": "integer"}, {"enum": ["hunter3"]}, {"pattern": "[0-9]"}):
-        with pytest.raises(ParameterError) as caught:
-            check_values({"x": declared(secret=True, **keys)}, {"x": "hunter2"})
-        assert "hunter" not in str(caught.value)
+@pytest.mark.parametrize(
+    ("keys", "given", "message", "cure"),
+    [
+        ({}, "Hunter 2", "the value is no name of a secret", "give the name of a secret (lower-case"),
+        ({}, "../hunter2", "the value is no name of a secret", "give the name of a secret"),
+        ({}, "hunter2\n", "the value is no name of a secret", "give the name of a secret"),
+        ({}, ["hunter2"], "the value is no string", "give the name of a secret"),
+        (
+            {"enum": ["db_a", "db_b"]},
+            "hunter2",
+            "the value is none of 'db_a', 'db_b'",
+            "give one of 'db_a', 'db_b'",
+        ),
+        (
+            {"pattern": "db_.*"},
+            "hunter2",
+            "the value doesn't match the pattern db_.*",
+            "give the name of a secret",
+        ),
+    ],
+)
+def test_a_secret_parameter_takes_a_name_and_shows_no_value(
+    keys: dict[str, Any], given: Any, message: str, cure: str
+) -> None:
+    """Somebody may have given the secret itself."""
+    with pytest.raises(ParameterError) as caught:
+        check_values({"x": declared(secret=True, **keys)}, {"x": given})
+    [problem] = caught.value.problems
+    assert problem.message == message
+    assert problem.cure.startswith(cure)
+    assert "hunter" not in str(caught.value)
+
+
+def test_a_secret_parameter_names_its_secret() -> None:
+    """Which is all that is known of it before the run."""
+    parameters = {"a": declared(secret=True), "b": declared(secret=True, default="db_b")}
+    assert check_values(parameters, {"a": "db_a"}) == {"a": "db_a", "b": "db_b"}
+    with pytest.raises(ParameterError, match="give the name of a secret: -p a="):
+        check_values(parameters, {})
 
 
 @pytest.mark.parametrize(
@@ -106,6 +139,11 @@ def test_a_secret_value_is_in_no_message() -> None:
         ({"type": "integer", "pattern": "a"}, "pattern means nothing for type integer"),
         ({"pattern": "("}, "has a ( without its )"),
         ({"enum": []}, "at least 1 item"),
+        ({"secret": True, "type": "integer", "default": 5}, "a secret is a text, no integer"),
+        ({"secret": True, "enum": ["db", "No name"]}, "this is no name of a secret"),
+        ({"secret": True, "default": "No name"}, "the value is no name of a secret"),
+        ({"secret": True, "default": None}, "null is no name of a secret"),
+        ({"secret": True, "minimum": 5}, "minimum means nothing for type string"),
     ],
 )
 def test_a_declaration_that_contradicts_itself_is_refused(keys: dict[str, Any], message: str) -> None:

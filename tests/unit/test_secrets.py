@@ -183,6 +183,75 @@ async def test_an_unknown_secret_fails_the_step_that_needs_it() -> None:
     assert report.error.message == "secret 'nowhere': not found; looked for the given secrets"
 
 
+PARAMETERS = {"password": {"secret": True}, "host": {"default": "h"}}
+GIVEN = step("a", "command", command="echo $T {{ params.host }}", env={"T": "{{ params.password }}"})
+
+
+async def test_a_secret_parameter_names_what_a_program_gets() -> None:
+    """The run knows its name, the program its value, and what it tells hides that."""
+    recorder = Recorder()
+    document = parse({"name": "n", "parameters": PARAMETERS, "steps": [GIVEN]})
+    report = await run(
+        document,
+        parameters={"password": "db_password"},
+        listener=recorder,
+        secrets={"db_password": "hunter2 x"},
+    )
+    assert report.steps["a"].result["stdout"] == "*** h\n"
+    told = [json.dumps(event.to_json()) for event in recorder.events]
+    assert "hunter2" not in "\n".join([*told, report.model_dump_json(), repr(report), repr(recorder.events)])
+
+
+async def test_a_missing_secret_of_a_parameter_names_both() -> None:
+    """As the failure of the step that needs it."""
+    document = parse({"name": "n", "parameters": PARAMETERS, "steps": [GIVEN]})
+    report = await run(document, parameters={"password": "nowhere"}, secrets={"db_password": VALUE})
+    assert report.steps["a"].status == "failed"
+    assert report.error is not None
+    assert report.error.message == (
+        "parameter 'password': secret 'nowhere': not found; looked for the given secrets"
+    )
+
+
+async def test_documents_hand_on_the_names_of_secrets() -> None:
+    """Looked up by the step that needs one, however deep it lies."""
+    inner = {
+        "name": "i",
+        "parameters": {"key": {"secret": True}},
+        "steps": [prints() | {"env": {"T": "{{ params.key }}"}}],
+    }
+    outer = {
+        "name": "o",
+        "parameters": {"secret": {"secret": True, "default": "db_password"}},
+        "workflows": {"inner": inner},
+        "steps": [step("b", "workflow", workflow="inner", parameters={"key": "{{ params.secret }}"})],
+    }
+    recorder = Recorder()
+    report = await run(parse(outer), listener=recorder, secrets={"db_password": "hunter2 x"})
+    assert report.success
+    assert recorder.lines("b/a") == ["***", "***"]
+
+
+async def test_only_what_is_handed_on_sees_what_a_parameter_names() -> None:
+    """Anything else has the name, also where a generated flow was changed by hand."""
+    from steps import set_values
+    from steps.scope import Scope, Surroundings
+    from steps.secret_values import FromMapping, Secrets
+
+    around = Surroundings(
+        "r",
+        "n",
+        params={"password": "db_password"},
+        secret_params=frozenset({"password"}),
+        secrets=Secrets(FromMapping({"db_password": VALUE})),
+    )
+    outcome = await set_values(
+        Scope(around, "a"), values={"v": "{{ params.password }}", "all": "{{ params }}"}
+    )
+    assert outcome.outputs == {"v": "db_password", "all": {"password": "db_password"}}
+    assert "hunter2" not in repr(around)
+
+
 async def test_a_child_does_not_inherit_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """It gets those that it is handed."""
     monkeypatch.setenv("OPSCONDUCTOR_SECRET_TOKEN", VALUE)
@@ -206,6 +275,22 @@ async def test_rehearsals_look_nothing_up() -> None:
     assert report.success
     assert seen == [{"command": "echo '***'"}]
     assert (await run(document, results={})).success
+
+
+async def test_rehearsals_pretend_what_a_parameter_names() -> None:
+    """It is `***`, too."""
+    document = parse({"name": "n", "parameters": PARAMETERS, "steps": [GIVEN]})
+    seen: list[Mapping[str, Any]] = []
+
+    class Watching(Actors):
+        async def __call__(self, model: Any, function: Any, scope: Any, values: Mapping[str, Any]) -> Any:
+            seen.append(values)
+            return await super().__call__(model, function, scope, values)
+
+    with rehearsed(Watching({})):
+        report = await interpret(document, run_id="r", parameters={"password": "nowhere"}).run()
+    assert report.success
+    assert seen == [{"command": "echo $T h", "env": {"T": "***"}}]
 
 
 async def test_what_is_not_handed_on_sees_no_secrets() -> None:
