@@ -1,8 +1,8 @@
 """Which branch of a group is taken."""
 
 from collections.abc import Collection
-from typing import Any
 
+from codegen.scalars import scalar_text
 from codegen.workflow import DEFAULT, ELSE, THEN, case_branch
 from steps.scope import Scope
 from steps.work import Branch
@@ -21,14 +21,7 @@ def as_it_equals(value: str, cases: Collection[str]) -> Branch:
     """The case whose key equals the value of the expression, else `default`."""
 
     def choose(scope: Scope) -> str:
-        key = _key(scope.evaluate(value))
+        key = scalar_text(scope.evaluate(value))
         return case_branch(key) if key in cases else DEFAULT
 
     return choose
-
-
-def _key(value: Any) -> str:
-    """The value as it is written as a key of a document."""
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from codegen.scalars import scalar_text
 from steps.errors import StepFailed
 from steps.sound_text import sound_text
 
@@ -43,7 +44,7 @@ def _sound(data: Any, depth: int = 0) -> Any:
 
 def plain_text(value: Any) -> str:
     """A filled-in template as a text: one that is a single `{{ expression }}` may have given anything."""
-    return value if isinstance(value, str) else str(value)
+    return value if isinstance(value, str) else scalar_text(value)
 
 
 def word(value: Any, what: str) -> str:

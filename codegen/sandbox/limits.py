@@ -9,6 +9,7 @@ from jinja2.utils import Namespace
 from pydantic import BaseModel
 
 from codegen.sandbox.errors import LimitRefusal, Refusal
+from codegen.scalars import scalar_text
 
 MAX_ITERATIONS = 100_000
 MAX_TEXT = 1024 * 1024  # characters of one text that an operation builds, and of the whole output
@@ -76,7 +77,7 @@ class Budget:
         self.weigh(value)
         if callable(value) and not isinstance(value, Undefined):
             raise Refusal("this is a function, not a value")
-        written = str(value)
+        written = scalar_text(value)
         self.grow(len(written))
         return written
 

@@ -196,6 +196,14 @@ class TestEnvironment:
         outcome = await command(scope(x=3), "echo $HOME $COUNT", env=env)
         assert outcome.result["stdout"] == "/elsewhere 3\n"
 
+    async def test_booleans_are_words_of_json(self) -> None:
+        """Wherever a program is told one."""
+        where = scope(on=True, off=False)
+        outcome = await command(where, "echo {{ params.on }} $OFF", env={"OFF": "{{ params.off }}"})
+        assert outcome.result["stdout"] == "true false\n"
+        outcome = await command(where, ["echo", "{{ params.on }}", "--x={{ params.off }}"])
+        assert outcome.result["stdout"] == "true --x=false\n"
+
     async def test_the_idempotency_key(self) -> None:
         """The same for every try of the same step of the same run, and for one item only."""
         where = Scope(Surroundings(run_id="run7", name="n"), "a", spots=(Spot(2, 3),))

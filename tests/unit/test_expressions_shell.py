@@ -177,7 +177,7 @@ def test_raw_opts_out_for_the_value_itself(text: str, command: str) -> None:
 @pytest.mark.parametrize(
     ("text", "command"),
     [
-        ("kill -{{ n }} {{ f }} {{ b }}", "kill -9 1.5 True"),
+        ("kill -{{ n }} {{ f }} {{ b }}", "kill -9 1.5 true"),
         ("echo $(( {{ n }} + {{ f | int }} ))", "echo $(( 9 + 1 ))"),
         ("(( {{ n }} > 3 ))", "(( 9 > 3 ))"),
         ("ls {{ '-l' if b }} {{ '-a' if not b }}", "ls -l "),
