@@ -2,8 +2,9 @@
 
     python -m tests.conformance.differential [--documents 5000] [--first 0]
 
-Prints each seed whose document ends differently, with the document and what differs. Such a seed belongs
-into `FOUND`, for ever.
+Prints each seed whose document ends differently, with the document and what differs; a line for every hundred
+documents; and at the end how often each construct was drawn. A difference becomes a case of
+`found.test.yaml`, for ever.
 """
 
 import argparse
@@ -11,12 +12,14 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from codegen.leaves import Leaf
-from codegen.lists import every_step
+from codegen.document import parse
+from codegen.errors import DocumentError
+from codegen.leaves import Leaf, SubWorkflow, Wait
 from codegen.registry import Registry
 from codegen.workflow import Workflow
 from rehearsal.course import Course
@@ -24,10 +27,9 @@ from rehearsal.form import Case
 from rehearsal.reading import Rehearsal
 from rehearsal.server import prefect_server
 from rehearsal.stages import NoReport, performed
-from tests.unit.random_documents import Author
-
-FOUND: tuple[int, ...] = ()
-"""Seeds of documents that once ended differently."""
+from steps.acting import HARMLESS
+from tests.conformance.constructs import counted, table
+from tests.conformance.whole_language import WholeLanguage, leaves_of
 
 _TIMES = frozenset({"started_at", "ended_at", "start_time", "end_time", "time"})
 
@@ -35,17 +37,42 @@ _TIMES = frozenset({"started_at", "ended_at", "start_time", "end_time", "time"})
 def rehearsal_of(seed: int) -> Rehearsal:
     """A document with steps that succeed, fail, fail at first, or take their time; now and then a cancel."""
     rng = Random(seed)
-    workflow = Workflow.model_validate(Author(rng).document())
-    leaves = [step.id for _, step in every_step(workflow) if isinstance(step, Leaf)]
-    behaviours = {id: _behaviour(rng, number) for number, id in enumerate(leaves)}
+    workflow = _drawn(rng)
+    leaves = [path for path, step in leaves_of(workflow) if _is_pretended(rng, step)]
+    behaviours = {path: _behaviours(rng, number) for number, path in enumerate(leaves)}
     cancel = {"cancel_after": rng.uniform(0.5, 40)} if rng.random() < 0.15 else {}
     case = Case.model_validate({"name": f"seed {seed}", "leaves": behaviours, "expect": {}, **cancel})
     return Rehearsal(f"seed {seed}", case, workflow, ("celery", "prefect"))
 
 
+def _drawn(rng: Random) -> Workflow:
+    """The first that may be run of the documents that are drawn."""
+    while True:
+        with suppress(DocumentError):
+            return parse(WholeLanguage(rng).document())
+
+
+def _is_pretended(rng: Random, step: Leaf) -> bool:
+    """Most steps can only be; what waits or runs another document is it seldom."""
+    return type(step) not in HARMLESS and (not isinstance(step, Wait | SubWorkflow) or rng.random() < 0.1)
+
+
+def _behaviours(rng: Random, number: int) -> dict[str, Any] | list[dict[str, Any]]:
+    """The same way in each execution, or now and then another one in each."""
+    if rng.random() < 0.15:
+        return [_behaviour(rng, number) for _ in range(3)]
+    return _behaviour(rng, number)
+
+
 def _behaviour(rng: Random, number: int) -> dict[str, Any]:
     """No two steps take equally long: which one ends first is no accident."""
-    ways: list[dict[str, Any]] = [{"result": number}] * 4 + [{"fail": "broken"}, {"fails": 1}, {"fails": 2}]
+    fails: list[dict[str, Any]] = [
+        {"fail": "broken"},
+        {"fails": 1},
+        {"fails": 2},
+        {"fail": "broken", "result": 1},
+    ]
+    ways: list[dict[str, Any]] = [{"result": number}] * 4 + [{"results": [0, 1, 2, 3]}, *fails]
     return {**rng.choice(ways), "takes": rng.choice([1, 2, 5]) + number / 1000}
 
 
@@ -87,18 +114,26 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=5000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     given = parser.parse_args()
+    seeds = range(given.first, given.first + given.documents)
     differed = 0
     with prefect_server(quiet=True), tempfile.TemporaryDirectory() as folder:
         registry = Registry(Path(folder))
-        for seed in range(given.first, given.first + given.documents):
+        for number, seed in enumerate(seeds, start=1):
             rehearsal = rehearsal_of(seed)
             found = difference(rehearsal, registry)
             if found:
                 differed += 1
-                document = rehearsal.workflow.model_dump_json(by_alias=True, exclude_unset=True)
-                print(f"seed {seed} differs:\n{found}\n{document}", flush=True)
+                print(f"seed {seed} differs:\n{found}\n{_document(rehearsal)}", flush=True)
+            if number % 100 == 0:
+                print(f"{number} of {given.documents} documents, {differed} different", flush=True)
+    print(table(counted(rehearsal_of(seed).workflow for seed in seeds)))
     print(f"{given.documents} documents, {differed} of them different on the two engines")
     sys.exit(1 if differed else 0)
+
+
+def _document(rehearsal: Rehearsal) -> str:
+    case = rehearsal.case.model_dump_json(exclude_unset=True)
+    return f"{rehearsal.workflow.model_dump_json(by_alias=True, exclude_unset=True)}\n{case}"
 
 
 if __name__ == "__main__":

@@ -188,8 +188,11 @@ class Author:
         self._left -= 1
         kinds = ["sequential", "parallel", "condition", "switch"] if depth < 3 and self._left > 0 else []
         kind = self._rng.choice([*kinds, "leaf", "leaf"])
-        one = step(f"s{next(self._count)}") if kind == "leaf" else self._group(kind, depth)
+        one = self._leaf() if kind == "leaf" else self._group(kind, depth)
         return one | self._ways(one, depth)
+
+    def _leaf(self) -> Spec:
+        return step(f"s{next(self._count)}")
 
     def _group(self, kind: str, depth: int) -> Spec:
         one: Spec = {"id": f"s{next(self._count)}", "type": kind}
