@@ -31,7 +31,7 @@ from codegen.workflow import DEFAULT, ELSE, THEN, case_branch
 from flows.endings import unsuccessful, why
 from flows.guard import guarded, terminable
 from flows.outline import Entry, works
-from flows.parameters import names_of_secrets
+from flows.parameters import known
 from flows.prefect_steps import Edges, performer
 from flows.session import Session, current, entered, opened
 from flows.subflow import surrounded
@@ -87,9 +87,7 @@ class Run:
         workflows: Mapping[str, Any] | None = None,
     ) -> None:
         self._workflows = workflows or {}
-        secret = names_of_secrets(secret_params or {})
-        self._known = {"name": name, "params": {**(params or {}), **secret}, "targets": tuple(targets)}
-        self._known["secret_params"] = frozenset(secret)
+        self._known = {"name": name, "targets": tuple(targets), **known(params or {}, secret_params or {})}
         self._timeout = timeout
         self._sections: dict[str, list[Entry]] = {"steps": [], "on_failure": [], "always": []}
         self._position = _Position(self._sections["steps"])

@@ -29,12 +29,13 @@ SecretName = Annotated[str, Field(json_schema_extra={"pattern": f"^(?:{NAME.patt
 """The name of a secret. Steps look it up where they need it; nothing else sees its value."""
 
 
-def names_of_secrets(given: Mapping[str, Any]) -> dict[str, str]:
-    """What was given for secret parameters; ParameterError where that is no name.
+def known(params: Mapping[str, Any], secret_params: Mapping[str, Any]) -> dict[str, Any]:
+    """What steps know of a flow's parameters; ParameterError where one that is secret was given no name.
 
     Checked here and not by pydantic, whose errors show the value: somebody may give the secret itself.
     """
-    return check_values(dict.fromkeys(given, Parameter(secret=True)), given)
+    names = check_values(dict.fromkeys(secret_params, Parameter(secret=True)), secret_params)
+    return {"params": {**params, **names}, "secret_params": frozenset(names)}
 
 
 def arguments(flow: Flow[..., Any], given: Sequence[str] | None = None) -> dict[str, Any]:
