@@ -11,6 +11,8 @@ CodegenError
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+LONGEST_PATH = 200
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
@@ -25,13 +27,20 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file or 'document'}:{self.line}:{self.column}: " if self.line else ""
-        where = f"{self.path}: " if self.path else ""
+        where = f"{_shortened(self.path)}: " if self.path else ""
         cure = f" ({self.cure})" if self.cure else ""
         return f"{place}{where}{self.message}{cure}"
 
     def at(self, file: str, line: int, column: int) -> "Problem":
         """The same problem, placed in a file."""
         return replace(self, file=file, line=line, column=column)
+
+
+def _shortened(path: str) -> str:
+    """A path for people: keys can be as long as a document."""
+    return (
+        path if len(path) <= LONGEST_PATH else f"{path[: LONGEST_PATH // 2]}...{path[-LONGEST_PATH // 2 :]}"
+    )
 
 
 class CodegenError(Exception):

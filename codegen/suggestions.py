@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MEANT = "did you mean "
 MOST_CANDIDATES = 200
 MOST_LISTED = 12
 

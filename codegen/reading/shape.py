@@ -7,9 +7,10 @@ from typing import Any
 
 from codegen.errors import Problem
 from codegen.fields import FlawedError
-from codegen.paths import Path, written
+from codegen.paths import Path, parts, written
 from codegen.reading.refusals import refusal
 from codegen.reading.wording import Wording
+from codegen.suggestions import MEANT, listed
 
 _MISMATCH = frozenset(
     {
@@ -25,6 +26,10 @@ _MISMATCH = frozenset(
         "literal_error",
     }
 )
+
+
+MOST_STRANGE = 5
+"""Unknown keys of one mapping that are told of one by one; a file with more is likely no document at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +60,20 @@ def findings(errors: Iterable[Mapping[str, Any]], data: Any) -> list[Finding]:
 def mistakes(found: Iterable[Finding], data: Any) -> Iterator[Mistake]:
     """The findings in plain words."""
     wording = Wording(data)
+    strange: dict[Path, list[Mistake]] = {}
     for finding in found:
         refused = refusal(finding.path, lambda path: _type_at(data, path))
         if refused is not None:
             yield Mistake(refused)
             continue
         message, cure = wording.tell(finding.kind, finding.path, finding.context)
-        yield Mistake(Problem(written(finding.path), message, cure), finding.at_key)
+        mistake = Mistake(Problem(written(finding.path), message, cure), finding.at_key)
+        if finding.kind == "extra_forbidden" and not cure.startswith(MEANT):
+            strange.setdefault(finding.path[:-1], []).append(mistake)
+        else:
+            yield mistake
+    for several in strange.values():
+        yield from several if len(several) <= MOST_STRANGE else (_in_one(several),)
 
 
 def value_at(data: Any, path: Path) -> Any:
@@ -72,6 +84,14 @@ def value_at(data: Any, path: Path) -> Any:
         except (KeyError, IndexError, TypeError):
             return None
     return data
+
+
+def _in_one(several: list[Mistake]) -> Mistake:
+    """The first of many unknown keys, with the names of the others."""
+    first = several[0].problem
+    keys = [parts(mistake.problem.path)[-1] for mistake in several]
+    shown = listed(f'"{key:.40}"' for key in map(str, keys))
+    return Mistake(replace(first, message=f"{len(several):,} unknown keys: {shown}"), at_key=True)
 
 
 def _type_at(data: Any, path: Path) -> Any:

@@ -25,6 +25,27 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
 )
 
 
+@pytest.mark.parametrize("length", [10, 5_000])
+def test_a_file_that_is_no_document_is_told_in_a_few_lines(length: int) -> None:
+    """However many keys it has, and however long they are."""
+    data: dict[str, object] = {"k" * length + f"zq{number}": number for number in range(100)}
+    with pytest.raises(DocumentError) as caught:
+        load(json.dumps(data))
+    told = {problem.message[:24] for problem in caught.value.problems}
+    assert told == {'"name" is missing', '"steps" is missing', "100 unknown keys: " + '"kkkkk'}
+    assert len(str(caught.value)) < 2_500
+
+
+def test_a_few_unknown_keys_are_told_one_by_one() -> None:
+    """Each in its place; so is each that looks like one that exists."""
+    keys = {f"zq{number}": 1 for number in range(5)} | {"descriptoin": "x", "taggs": []}
+    with pytest.raises(DocumentError) as caught:
+        load(
+            json.dumps({"name": "x", "steps": [{"id": "a", "type": "wait", "duration": 1}], **keys}, indent=1)
+        )
+    assert [problem.path for problem in caught.value.problems] == list(keys)
+
+
 def test_a_bomb_of_aliases_is_refused_while_it_is_small() -> None:
     """Ten to the tenth values are never built."""
     problem = refusal(LAUGHS)
