@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from codegen.event_leaves import Emit as Emit
+from codegen.event_leaves import Listen as Listen
 from codegen.fields import (
     Argument,
     DocumentName,
@@ -22,13 +24,10 @@ from codegen.fields import (
     Text,
     TextKind,
 )
+from codegen.leaf import Leaf as Leaf
 from codegen.step import StepBase
 
 HttpMethod = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-
-
-class Leaf(StepBase):
-    """A step that does something itself."""
 
 
 class Set(Leaf):
@@ -50,22 +49,6 @@ class Stop(Leaf):
 
     type: Literal["stop"]
     message: Template = ""
-
-
-class Emit(Leaf):
-    """Emits a Prefect event."""
-
-    type: Literal["emit"]
-    event: Template
-    payload: dict[str, Nested] = Field(default_factory=dict)
-
-
-class Listen(Leaf):
-    """Waits for a Prefect event."""
-
-    type: Literal["listen"]
-    event: Template
-    match: dict[str, Nested] = Field(default_factory=dict)
 
 
 class Command(Leaf):

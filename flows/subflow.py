@@ -12,6 +12,7 @@ from codegen.render import flow_arguments
 from codegen.result import Report
 from codegen.sub_workflows import Library
 from flows.configuration import registry
+from flows.prefect_events import PrefectEvents
 from flows.secret_blocks import run_secrets
 from flows.session import Session, entered
 from steps.errors import StepFailed
@@ -28,6 +29,7 @@ def surrounded(session: Session, workflows: Mapping[str, Any], **known: Any) -> 
         run_document=lambda inner: Subflow(inner, session),
         path="" if errand is None else errand.path,
         secrets=run_secrets() if errand is None else errand.secrets,
+        events=PrefectEvents(session.outermost.run_id),
         **known,
     )
 

@@ -6,6 +6,7 @@ from steps.ending import fail, stop
 from steps.errors import StepFailed
 from steps.judging import judged
 from steps.notification import notification
+from steps.prefect_events import emit, listen
 from steps.scope import Outcome, Scope
 from steps.script import script
 from steps.sub_workflow import run_workflow
@@ -19,9 +20,11 @@ __all__ = [
     "Scope",
     "StepFailed",
     "command",
+    "emit",
     "fail",
     "http",
     "judged",
+    "listen",
     "notification",
     "python",
     "run_workflow",

@@ -7,6 +7,7 @@ from steps.command import command
 from steps.ending import fail, stop
 from steps.executor import Executor
 from steps.notification import notification
+from steps.prefect_events import emit, listen
 from steps.script import script
 from steps.sub_workflow import run_workflow
 from steps.validation import validation
@@ -16,8 +17,10 @@ from steps.web import http
 
 EXECUTORS: Mapping[str, Executor[...]] = {
     "command": command,
+    "emit": emit,
     "fail": fail,
     "http": http,
+    "listen": listen,
     "notification": notification,
     "python": python,
     "script": script,

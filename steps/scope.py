@@ -13,6 +13,7 @@ from codegen.sub_workflows import Library
 from codegen.workflow import Workflow
 from steps.data import json_data
 from steps.errors import StepFailed
+from steps.event_service import EventService
 from steps.events import Event, Listener, Stream, ignore
 from steps.halt import Halt
 from steps.masking import Mask
@@ -106,6 +107,8 @@ class Surroundings:
     library: Library | None = None
     run_document: Callable[[Errand], Running] | None = None
     path: str = ""
+    events: EventService | None = None
+    """Prefect's, where the run is one in Prefect."""
 
 
 class Scope:

@@ -9,7 +9,7 @@ assert recorder.lines("tell") == ["91 percent in use"]
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from codegen.leaves import Command, Http, Leaf, Notification, Python, Script, Wait
+from codegen.leaves import Command, Emit, Http, Leaf, Listen, Notification, Python, Script, Wait
 from codegen.result import Report
 from codegen.workflow import Workflow
 from steps.acting import Actors, Behaviour
@@ -23,7 +23,9 @@ from steps.secret_values import FromMapping, Secrets
 
 _TOUCHING: Mapping[str, type[Leaf]] = {
     "command": Command,
+    "emit": Emit,
     "http": Http,
+    "listen": Listen,
     "notification": Notification,
     "python": Python,
     "script": Script,
@@ -50,7 +52,9 @@ class Recorder:
 
 
 def pretending(results: Mapping[str, Any]) -> Mapping[str, Executor[...]]:
-    """Executors for a test without effects: `command script http python notification wait` do nothing.
+    """Executors for a test without effects: these do nothing.
+
+    `command emit http listen notification python script wait`
 
     Their templates are filled in as ever. Their result is looked up by the step's id, None where it
     isn't there; an exception is raised: `{"clean": StepFailed("disk is read-only")}`; a `Behaviour`, or a

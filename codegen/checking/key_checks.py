@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from codegen.checking.graph import Place
 from codegen.checking.order_checks import MAIN
 from codegen.errors import Problem
-from codegen.leaves import Approval, Fail, Set, Stop, Validation, Wait
+from codegen.leaves import Approval, Fail, Listen, Set, Stop, Validation, Wait
 from codegen.reading.salvage import Lost
 from codegen.scoring.basis import counted
 from codegen.workflow import Group, OnError, Parallel, Step, walk
 
 MOST_HANDLERS = 4
 _ENDINGS = (Fail, Stop)
-_CHANGE_NOTHING = (Set, Fail, Stop, Wait, Validation, Approval)
+_CHANGE_NOTHING = (Set, Fail, Stop, Wait, Listen, Validation, Approval)
 
 
 def check_keys(places: Sequence[Place], lost: Lost) -> Iterator[Problem]:

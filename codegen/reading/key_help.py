@@ -55,8 +55,19 @@ KEY_HELP: dict[str, dict[str, str]] = {
     "Set": {"values": "The values by name; templates are filled in."},
     "Fail": {"message": "Why the workflow fails."},
     "Stop": {"message": "Why the run ends here."},
-    "Emit": {"event": "The event's name.", "payload": "What the event carries."},
-    "Listen": {"event": "The event's name.", "match": "What the event has to carry."},
+    "Emit": {
+        "event": "The event's name, such as shop.order.shipped.",
+        "resource": "What it is about: an id, or labels with prefect.resource.id. Left out: the run.",
+        "related": "What else it is about: labels with prefect.resource.id and prefect.resource.role.",
+        "payload": "What the event carries.",
+    },
+    "Listen": {
+        "event": "The event's name, or how it begins: shop.order.*. Or a list of them, any of which will do.",
+        "match": "Labels that its resource has to have; prod-* is a beginning, !prod anything else.",
+        "match_related": "Labels that one of its related resources has to have.",
+        "payload": "What it has to carry; it may carry more.",
+        "since": "Which events count: those since the run began, or since this step began.",
+    },
     "Command": {
         "command": "A command line for the shell, or a list of arguments that no shell sees.",
         "cwd": "The folder it runs in.",

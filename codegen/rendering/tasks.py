@@ -13,8 +13,10 @@ from codegen.workflow import Step, Workflow, branches
 INDENT = 4
 EXECUTORS: Mapping[str, tuple[str, str]] = {
     "command": ("command", "command"),
+    "emit": ("emit", "event"),
     "fail": ("fail", "message"),
     "http": ("http", "url"),
+    "listen": ("listen", "event"),
     "notification": ("notification", "message"),
     "python": ("python", "call"),
     "script": ("script", "script"),
