@@ -9,8 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from codegen.fields import Model
 from codegen.reading.key_help import KEY_HELP
+from codegen.reading.wording import OFFERED
 from codegen.step import StepBase
+from codegen.support import NOT_BUILT_STEP_KEYS, NOT_BUILT_WORKFLOW_KEYS, RUNNABLE
 from codegen.workflow import STEP_TYPES, Workflow
 
 FILE = Path(__file__).parent.parent / "schemas" / "workflow.schema.json"
@@ -30,13 +33,20 @@ def workflow_schema() -> Schema:
     _describe(schema, "Workflow")
     for name, definition in definitions.items():
         _describe(definition, name)
-    common = _hoisted([definitions[model.__name__] for model in STEP_TYPES.values()])
+    _close(schema["properties"], Workflow, NOT_BUILT_WORKFLOW_KEYS)
+    for kind, model in STEP_TYPES.items():
+        if kind in RUNNABLE:
+            _close(definitions[model.__name__]["properties"], model, NOT_BUILT_STEP_KEYS)
+        else:
+            del definitions[model.__name__]
+    common = _hoisted([definitions[STEP_TYPES[kind].__name__] for kind in OFFERED])
+    definitions = _reached(schema, {**definitions, **common, "Step": _step()})
     return {
         "$schema": DRAFT,
         "$id": ID,
         "title": "OpsConductor workflow",
         **{key: value for key, value in schema.items() if key != "title"},
-        "$defs": dict(sorted({**definitions, **common, "Step": _step()}.items())),
+        "$defs": dict(sorted(definitions.items())),
     }
 
 
@@ -85,8 +95,8 @@ def _step() -> Schema:
         "type": "object",
         "description": "A step.",
         "required": ["id", "type"],
-        "properties": {"type": {"enum": list(STEP_TYPES), "description": KEY_HELP["Step"]["type"]}},
-        "oneOf": [{"$ref": f"#/$defs/{model.__name__}"} for model in STEP_TYPES.values()],
+        "properties": {"type": {"enum": list(OFFERED), "description": KEY_HELP["Step"]["type"]}},
+        "oneOf": [{"$ref": f"#/$defs/{STEP_TYPES[kind].__name__}"} for kind in OFFERED],
     }
 
 
@@ -94,6 +104,26 @@ def _describe(definition: Schema, name: str) -> None:
     own = KEY_HELP.get(name, {})
     for key, node in definition.get("properties", {}).items():
         node["description"] = own.get(key) or KEY_HELP["Step"][key]
+
+
+def _close(properties: Schema, model: type[Model], keys: Sequence[str]) -> None:
+    """Of what this version can't run editors offer nothing; the default means that it is not used."""
+    for key in keys:
+        default = model.model_fields[key].get_default(call_default_factory=True)
+        about = f"{properties[key]['description']} Not in this version."
+        properties[key] = {"const": default, "description": about}
+
+
+def _reached(schema: Schema, definitions: dict[str, Schema]) -> dict[str, Schema]:
+    """The definitions that the schema refers to, directly or not."""
+    found: dict[str, Schema] = {}
+    todo = [schema]
+    while todo:
+        names = {node["$ref"].removeprefix("#/$defs/") for node in _nodes(todo.pop()) if "$ref" in node}
+        for name in names & definitions.keys() - found.keys():
+            found[name] = definitions[name]
+            todo.append(definitions[name])
+    return found
 
 
 def _hoisted(steps: Sequence[Schema]) -> dict[str, Schema]:

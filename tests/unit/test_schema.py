@@ -17,7 +17,8 @@ from codegen import schema
 from codegen.document import canonical, load, load_file
 from codegen.errors import DocumentError
 from codegen.reading.key_help import KEY_HELP
-from codegen.workflow import STEP_TYPES
+from codegen.support import NOT_BUILT_STEP_KEYS, NOT_BUILT_WORKFLOW_KEYS, RUNNABLE
+from codegen.workflow import STEP_TYPES, Workflow
 from tests.unit.documents import FULL, step
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
@@ -60,9 +61,30 @@ def test_every_key_has_a_description() -> None:
         for key, node in definition.get("properties", {}).items():
             target = definitions[node["$ref"].removeprefix("#/$defs/")] if node.get("$ref") else node
             assert node.get("description") or target["description"], f"{name}.{key}"
+    everything = Workflow.model_json_schema(by_alias=True)["$defs"]
     for name, keys in KEY_HELP.items():
-        known = STEP_KEYS if name == "Step" else definitions[name]["properties"]
+        known = STEP_KEYS if name == "Step" else everything[name]["properties"]
         assert keys.keys() <= known.keys(), name
+
+
+def test_what_this_version_refuses_is_not_offered() -> None:
+    """No type that it can't run; of keys that it can't, only the value that they have when left out."""
+    generated = schema.workflow_schema()
+    kinds = set(generated["$defs"]["Step"]["properties"]["type"]["enum"])
+    assert kinds == RUNNABLE
+    assert not {STEP_TYPES[kind].__name__ for kind in STEP_TYPES if kind not in kinds} & {*generated["$defs"]}
+    nodes = {f"Step.{key}": generated["$defs"][f"Step.{key}"] for key in NOT_BUILT_STEP_KEYS}
+    nodes |= {key: generated["properties"][key] for key in NOT_BUILT_WORKFLOW_KEYS}
+    for name, node in nodes.items():
+        assert "const" in node, name
+        assert node["description"].endswith("Not in this version."), name
+
+
+def test_every_definition_is_referred_to() -> None:
+    """Nothing is left over of what was taken out."""
+    generated = schema.workflow_schema()
+    named = {node["$ref"].removeprefix("#/$defs/") for node in _objects(generated) if "$ref" in node}
+    assert named - {"#"} == {*generated["$defs"]}
 
 
 def test_the_schema_is_closed_at_every_level() -> None:
@@ -92,7 +114,7 @@ def test_every_step_type_is_known() -> None:
     generated = schema.workflow_schema()
     listed = [one["$ref"].removeprefix("#/$defs/") for one in generated["$defs"]["Step"]["oneOf"]]
     constants = [generated["$defs"][name]["properties"]["type"]["const"] for name in listed]
-    assert constants == list(STEP_TYPES)
+    assert constants == [kind for kind in STEP_TYPES if kind in RUNNABLE]
     assert generated["$defs"]["Step"]["properties"]["type"]["enum"] == constants
 
 
