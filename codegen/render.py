@@ -26,6 +26,7 @@ from codegen.rendering.imports import exemptions, imports
 from codegen.rendering.signature import brings_workflows, constants, flow_docstring, parameters
 from codegen.rendering.tasks import places_of, task, whole
 from codegen.source import docstring, literal, prose
+from codegen.sub_workflows import documents, within
 from codegen.support import unsupported
 from codegen.texts import Written, texts
 from codegen.workflow import Workflow
@@ -38,7 +39,11 @@ def render(workflow: Workflow, *, file: str = "", formatted: bool = True) -> str
 
     DocumentError names what this version can't run. Unformatted source means the same and costs less.
     """
-    problems = tuple(unsupported(workflow))
+    problems = tuple(
+        within(library.path, problem)
+        for document, library in documents(workflow)
+        for problem in unsupported(document)
+    )
     if problems:
         raise DocumentError(problems)
     module = _module(workflow, names_of(workflow), file)

@@ -266,6 +266,17 @@ def test_what_this_version_cannot_run_is_refused() -> None:
         render(document.model_copy(update={"steps": (step,)}))
 
 
+def test_what_a_document_that_is_run_cannot_be_refuses_the_whole() -> None:
+    """The generated file would bring it along."""
+    held = {"name": "y", "steps": [{"id": "b", "type": "command", "command": "x", "idempotent": False}]}
+    run = {"id": "a", "type": "workflow", "workflow": "w"}
+    workflow = Workflow.model_validate({"name": "x", "steps": [run], "workflows": {"w": held}})
+    with pytest.raises(
+        DocumentError, match=r"workflows\.w\.steps\[0\]\.idempotent: 'idempotent' can't be run"
+    ):
+        render(workflow)
+
+
 def test_source_that_is_no_python_is_not_formatted() -> None:
     """Ruff's own words reach the reader."""
     with pytest.raises(FormattingError, match="ruff could not format the generated source: "):
