@@ -8,21 +8,20 @@ def failure(report: Report) -> str:
     error = report.error
     if error is None:
         return with_leftovers(report, "the workflow failed")
-    where = f"step {error.step!r}{place(error.target, error.index)} failed: " if error.step else ""
+    where = f"step {placed(repr(error.step), error.place)} failed: " if error.step else ""
     return with_leftovers(report, where + error.message)
 
 
 def with_leftovers(report: Report, reason: str) -> str:
     """The reason, and the steps that could not be undone."""
-    return "; ".join([reason, *map(_not_undone, report.not_undone)])
+    return "; ".join([reason, *map(not_undone, report.not_undone)])
 
 
-def _not_undone(error: StepError) -> str:
-    return f"{error.step}{place(error.target, error.index)} could not be undone: {error.message}"
+def not_undone(error: StepError) -> str:
+    """Which step could not be undone, and why."""
+    return f"{placed(error.step, error.place)} could not be undone: {error.message}"
 
 
-def place(target: str | None, index: int | None) -> str:
-    """Which execution of a step it was, as people say it after the step's name."""
-    if target is not None:
-        return f" on {target}"
-    return "" if index is None else f" [{index}]"
+def placed(step: str, place: str) -> str:
+    """How people name an execution of a step: `usage`, `usage on web-1`, `usage [2][0]`."""
+    return f"{step} {place}" if place else step

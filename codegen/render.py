@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from codegen.document import digest
 from codegen.errors import DocumentError
 from codegen.expressions import parse_expression, parse_template
-from codegen.lists import every_step
+from codegen.lists import every_step, fan_outs
 from codegen.naming import Names, names_of, title
 from codegen.parameters import secret_parameters
 from codegen.rendering.body import Body, body, leaves_as_written
@@ -24,7 +24,7 @@ from codegen.rendering.context import Argument, Call, Flow, Module
 from codegen.rendering.formatting import formatted as laid_out
 from codegen.rendering.imports import exemptions, imports
 from codegen.rendering.signature import brings_workflows, constants, flow_docstring, parameters
-from codegen.rendering.tasks import places_of, task, whole
+from codegen.rendering.tasks import task, whole
 from codegen.source import docstring, literal, prose
 from codegen.sub_workflows import documents, within
 from codegen.support import unsupported
@@ -83,7 +83,7 @@ def _names_targets(written: Written) -> bool:
 def _module(workflow: Workflow, names: Names, file: str) -> Module:
     steps = [step for _, step in every_step(workflow)]
     leaves = leaves_as_written((*workflow.steps, *workflow.on_failure, *workflow.finally_))
-    places = places_of(workflow)
+    depths = fan_outs(workflow)
     with_targets = uses_targets(workflow)
     content = body(workflow, names)
     flow = _flow(workflow, names, content, with_targets)
@@ -95,7 +95,7 @@ def _module(workflow: Workflow, names: Names, file: str) -> Module:
         docstring=docstring(prose(_summary(workflow))),
         imports=imports(flow, steps),
         constants=constants(workflow, names),
-        tasks=tuple(task(step, names.steps[step.id], places[step.id]) for step in leaves),
+        tasks=tuple(task(step, names.steps[step.id], fans_out=depths[step.id] > 0) for step in leaves),
         helpers=content.helpers,
         flow=flow,
     )

@@ -22,6 +22,8 @@ class StepError(Model):
     step: str
     target: str | None = None
     index: int | None = None
+    place: str = ""
+    """Which of all its executions, in words: `[2]`, `on web-1`, `[2][0]` within an execution of a group."""
 
 
 class StepRecord(Model):
@@ -45,6 +47,7 @@ class LogLine(Model):
     time: datetime
     step: str
     index: int | None = None
+    place: str = ""
     stream: Literal["stdout", "stderr", "log"]
     text: str
 

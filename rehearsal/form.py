@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
+from typing_extensions import TypeAliasType
 
 from codegen.decision import ENGINES, EngineName
 from codegen.fields import Duration, Identifier, Model, Name
@@ -42,6 +43,8 @@ class Matching(Model):
 
 StepPath = Annotated[str, Field(pattern=r"^[A-Za-z]\w*(/[A-Za-z]\w*)*$")]
 """A step, or one of another document that a step runs: `deploy/copy`."""
+Acts = TypeAliasType("Acts", "Behaviour | tuple[Acts, ...]")
+"""A behaviour for all executions of a step, or a list with one for each; with lists for fan-outs within."""
 Order = Annotated[str, AfterValidator(_check_order)]
 
 
@@ -82,7 +85,7 @@ class Case(Model):
     engines: Annotated[tuple[EngineName, ...], Field(min_length=1)] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     targets: tuple[str, ...] | None = None
-    leaves: dict[StepPath, Behaviour | tuple[Behaviour, ...]] = Field(default_factory=dict)
+    leaves: dict[StepPath, Acts] = Field(default_factory=dict)
     cancel_after: Duration | None = None
     known: str | dict[EngineName, str] | None = None
     expect: Expectation

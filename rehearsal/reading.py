@@ -11,7 +11,7 @@ from codegen.decision import EngineName
 from codegen.document import load_file, parse
 from codegen.errors import DocumentError, ParameterError, Problem
 from codegen.leaves import Leaf, SubWorkflow
-from codegen.lists import every_step
+from codegen.lists import every_step, fan_outs
 from codegen.parameters import check_values
 from codegen.paths import Path as Place
 from codegen.paths import written
@@ -23,7 +23,7 @@ from codegen.targets import check_targets
 from codegen.workflow import Step, Workflow
 from flows.documents import folders, found, resolved
 from rehearsal.form import Case, TestFile
-from steps.acting import HARMLESS
+from steps.acting import HARMLESS, Acts, Behaviour
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +145,8 @@ def _words(kind: str, message: str) -> tuple[str, str]:
 def _unfit(case: Case, workflow: Workflow, place: str) -> Iterator[Problem]:
     """What a case says that its workflow has no use for."""
     steps = {step.id: step for _, step in every_step(workflow)}
-    for id in case.leaves:
-        step = _step_at(id, workflow, Library(workflow.workflows))
+    for id, acts in case.leaves.items():
+        step, depth = _step_at(id, workflow, Library(workflow.workflows))
         if step is None:
             yield _unknown(f"{place}.leaves.{id}", id, steps)
         elif not isinstance(step, Leaf):
@@ -154,6 +154,8 @@ def _unfit(case: Case, workflow: Workflow, place: str) -> Iterator[Problem]:
         elif type(step) in HARMLESS:
             kind = step.type
             yield Problem(f"{place}.leaves.{id}", f"steps of type {kind} are run for real", "leave it out")
+        else:
+            yield from _too_deep(f"{place}.leaves.{id}", acts, depth)
     for path, id in case.expect.steps():
         if id not in steps:
             yield _unknown(f"{place}.expect.{path}", id, steps)
@@ -165,14 +167,30 @@ def _unfit(case: Case, workflow: Workflow, place: str) -> Iterator[Problem]:
             yield Problem(f"{place}.{one.path}", one.message, one.cure)
 
 
-def _step_at(path: str, workflow: Workflow, library: Library) -> Step | None:
-    """The step of that id; `deploy/copy` is a step of the document that `deploy` runs."""
+def _step_at(path: str, workflow: Workflow, library: Library) -> tuple[Step | None, int]:
+    """The step of that id, and how many fan-outs lie around it in its document.
+
+    `deploy/copy` is a step of the document that `deploy` runs.
+    """
     id, _, inside = path.partition("/")
     step = next((step for _, step in every_step(workflow) if step.id == id), None)
     if not inside:
-        return step
+        return step, fan_outs(workflow).get(id, 0)
     known = library.find(step.workflow) if isinstance(step, SubWorkflow) else None
-    return _step_at(inside, *known) if known is not None else None
+    return _step_at(inside, *known) if known is not None else (None, 0)
+
+
+def _too_deep(path: str, acts: Acts, depth: int) -> Iterator[Problem]:
+    levels = _levels(acts)
+    if levels > depth == 0:
+        yield Problem(path, "a list is for steps that fan out, and this one does not", "write what is in it")
+    elif levels > depth:
+        found = f"lists {levels} deep are too much: its fan-outs are {depth} deep"
+        yield Problem(path, found, "one level of lists for each fan-out, the outermost first")
+
+
+def _levels(acts: Acts) -> int:
+    return 0 if isinstance(acts, Behaviour) else 1 + max(map(_levels, acts), default=0)
 
 
 def _unknown(path: str, id: str, steps: Iterable[str]) -> Problem:

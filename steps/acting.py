@@ -46,16 +46,20 @@ class Behaviour(Model):
         return self.fail
 
 
-Behaviours = Mapping[str, Behaviour | Sequence[Behaviour]]
+Acts = Behaviour | Sequence["Acts"]
+"""How a step behaves in all its executions, or in each: one level of lists for each fan-out."""
+Behaviours = Mapping[str, Acts]
 _IDLE = Behaviour()
 
 
 class Actors:
     """Stands in for executors: `with rehearsed(Actors({"usage": Behaviour(result={"stdout": "91"})})): ...`
 
-    A list holds the behaviour of each execution of a step that fans out. A step without a behaviour does
-    nothing and has no result; one that waits lets the run's time pass, one that runs another document runs
-    it. The steps of that are named `deploy/copy`.
+    A list holds the behaviour of each execution of a step that fans out. With fan-outs within each other it
+    is that of the outermost, and holds lists, or what is the same for all that is within: the form that the
+    `items` of the record have. What a list has nothing for does as a step without a behaviour does: nothing,
+    with no result. But one that waits lets the run's time pass, and one that runs another document runs it.
+    The steps of that are named `deploy/copy`; their lists begin with the fan-outs of that document.
     """
 
     def __init__(self, behaviours: Behaviours) -> None:
@@ -79,8 +83,11 @@ class Actors:
         return result
 
     def _behaviour(self, scope: Scope) -> Behaviour:
-        behaviour = self._behaviours.get(scope.path, _IDLE)
-        if isinstance(behaviour, Behaviour):
-            return behaviour
-        index = scope.index or 0
-        return behaviour[index] if index < len(behaviour) else _IDLE
+        acts = self._behaviours.get(scope.path, _IDLE)
+        for spot in scope.spots:
+            if isinstance(acts, Behaviour):
+                break
+            acts = acts[spot.index] if spot.index < len(acts) else _IDLE
+        if isinstance(acts, Behaviour):
+            return acts
+        raise StepFailed(f"a list holds the behaviours of {scope.path}, which does not fan out that deep")

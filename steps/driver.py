@@ -108,12 +108,12 @@ class Driver:
     def _open(self, work: Work) -> list[Change]:
         begun = now()
         self._steps[work.id] = StepRecord(status="running", started_at=begun)
+        scope = self._scope(work)
         try:
-            scope = self._scope(work)
             holds = work.when is None or bool(scope.evaluate(work.when))
             branch = work.branch(scope) if work.branch is not None and holds else None
         except StepFailed as failure:
-            self._steps[work.id] = refused(failure, work.id, begun)
+            self._steps[work.id] = refused(failure, scope, begun)
             return self._conductor.end(work.id, "failed")
         if holds:
             return self._conductor.open(work.id, branch)

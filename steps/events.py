@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
-from codegen.reasons import place
+from codegen.reasons import placed
 
 Stream = Literal["stdout", "stderr", "log"]
 
@@ -17,7 +17,10 @@ def now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A step `started`, wrote a `line`, is `retrying`, or `ended`."""
+    """A step `started`, wrote a `line`, is `retrying`, or `ended`.
+
+    `place` says in words which of all its executions it is, `index` and `target` only the innermost.
+    """
 
     kind: Literal["started", "line", "retrying", "ended"]
     step: str
@@ -27,11 +30,12 @@ class Event:
     stream: Stream = "log"
     status: str = ""
     time: datetime = field(default_factory=now)
+    place: str = ""
 
     @property
     def label(self) -> str:
-        """How people name the place: `usage`, `usage on web-1` or `usage [2]`."""
-        return f"{self.step}{place(self.target, self.index)}"
+        """How people name the execution: `usage`, `usage on web-1`, `usage [2][0]`."""
+        return placed(self.step, self.place)
 
     def to_json(self) -> dict[str, Any]:
         """JSON data; `from_json` gives the event back."""

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 from codegen.result import StepError, StepRecord, StepStatus
 from steps.clock import present
@@ -35,14 +34,14 @@ class Execution:
             return await self._only_once()
         scope = self._frame.scope(self._work.id)
         try:
-            pairs = self._work.executions(scope)
+            spots = self._work.executions(scope)
         except StepFailed as failure:
             self.leave("failed")
-            return self._told(scope, refused(failure, self._work.id, begun))
-        if not pairs:
+            return self._told(scope, refused(failure, scope, begun))
+        if not spots:
             self.leave("skipped")
             return self._told(scope, StepRecord(status="skipped", started_at=begun, ended_at=now()))
-        return gathered(await self._fan_out(pairs), begun)
+        return gathered(await self._fan_out(spots), begun)
 
     @property
     def id(self) -> str:
@@ -78,10 +77,9 @@ class Execution:
         self.leave(record.status, scope.inner)
         return record
 
-    async def _fan_out(self, pairs: Sequence[tuple[str | None, Any]]) -> list[StepRecord]:
+    async def _fan_out(self, spots: Sequence[Spot]) -> list[StepRecord]:
         """Every execution runs, whatever becomes of the others."""
-        places = asyncio.Semaphore(self._work.max_parallel or len(pairs))
-        spots = [Spot(index, len(pairs), *pair) for index, pair in enumerate(pairs)]
+        places = asyncio.Semaphore(self._work.max_parallel or len(spots))
         scopes = [self._frame.scope(self._work.id, spot) for spot in spots]
         records = list(map(cancelled, scopes))
 
@@ -94,7 +92,7 @@ class Execution:
 
         with suppress(asyncio.CancelledError):  # the records say what was cancelled
             async with asyncio.TaskGroup() as group:
-                for index in range(len(pairs)):
+                for index in range(len(spots)):
                     group.create_task(one(index))
         self._gather_inner(scopes, records, spots)
         return records

@@ -26,7 +26,14 @@ class KeptLog:
         if event.kind != "line":
             return
         self._lines.append(
-            LogLine(time=event.time, step=event.step, index=event.index, stream=event.stream, text=event.text)
+            LogLine(
+                time=event.time,
+                step=event.step,
+                index=event.index,
+                place=event.place,
+                stream=event.stream,
+                text=event.text,
+            )
         )
         self._size += len(event.text)
         while len(self._lines) > KEPT_LINES or self._size > KEPT_CHARACTERS:

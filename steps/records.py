@@ -46,9 +46,9 @@ def gathered(items: Sequence[StepRecord], begun: datetime | None) -> StepRecord:
     )
 
 
-def refused(failure: StepFailed, step: str, begun: datetime) -> StepRecord:
+def refused(failure: StepFailed, scope: Scope, begun: datetime) -> StepRecord:
     """The record of a step whose condition or list could not be evaluated."""
-    error = StepError(message=failure.message, step=step)
+    error = error_of(scope, failure.message)
     return StepRecord(status="failed", error=error, started_at=begun, ended_at=now())
 
 
@@ -67,7 +67,9 @@ def skipped(scope: Scope) -> StepRecord:
 def error_of(scope: Scope, message: str) -> StepError:
     """An error that happened in this execution."""
     message = scope.mask.text(message)
-    return StepError(message=message, step=scope.step, target=scope.target, index=scope.index)
+    return StepError(
+        message=message, step=scope.step, target=scope.target, index=scope.index, place=scope.place
+    )
 
 
 def left(step: str, status: StepStatus, around: str) -> StepRecord:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from codegen.expressions import ExpressionError, parse_expression, render_nested
+from codegen.reasons import placed
 from codegen.result import Report, StepError, StepRecord
 from codegen.sub_workflows import Library
 from codegen.workflow import Workflow
@@ -42,12 +43,17 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Which execution this is of all those of a step that fans out."""
+    """Which execution this is of all those of a step that fans out.
+
+    `named`: by its target, where the step fans out over those. `numbered`: that alone does not tell which.
+    """
 
     index: int
     count: int
     target: str | None = None
     item: Any = None
+    named: bool = False
+    numbered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +159,22 @@ class Scope:
         return self.spots[-1].target if self.spots else None
 
     @property
+    def place(self) -> str:
+        """Which execution this is, through all fan-outs around it: `on web-1`, `[2][0]`, `on web-1 [3]`."""
+        words = ""
+        for spot in self.spots:
+            if spot.named:
+                words += f" on {spot.target}"
+            if spot.numbered:
+                words += f"[{spot.index}]" if words.endswith("]") else f" [{spot.index}]"
+        return words.strip()
+
+    @property
+    def label(self) -> str:
+        """How people name this execution: the step's id and the place."""
+        return placed(self.step, self.place)
+
+    @property
     def path(self) -> str:
         """The step's id, after those of the steps by which its document is run: `deploy/copy`."""
         return f"{self.surroundings.path}{self.step}"
@@ -219,6 +241,5 @@ class Scope:
     def tell(self, kind: Any, *, text: str = "", stream: Stream = "log", status: str = "") -> None:
         """Tell what this execution does; secrets are hidden in it."""
         text = sound_text(self.mask.text(text))
-        self.surroundings.listener(
-            Event(kind, self.step, self.index, self.target, text=text, stream=stream, status=status)
-        )
+        told = Event(kind, self.step, self.index, self.target, text, stream, status, place=self.place)
+        self.surroundings.listener(told)

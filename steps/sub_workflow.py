@@ -10,7 +10,7 @@ from typing import Any
 from codegen.errors import ParameterError
 from codegen.leaves import SubWorkflow
 from codegen.parameters import check_values
-from codegen.reasons import failure
+from codegen.reasons import failure, not_undone
 from codegen.result import Report
 from codegen.targets import check_targets
 from codegen.workflow import Workflow
@@ -90,7 +90,7 @@ async def _to_its_end(run: Running, scope: Scope) -> Report:
         await _ended(work)
         if work.exception() is None:
             for error in work.result().not_undone:
-                scope.line(f"{error.step} could not be undone: {error.message}")
+                scope.line(not_undone(error))
         raise
 
 
@@ -105,7 +105,7 @@ async def _ended(work: asyncio.Future[Report]) -> None:
 
 def _inside(scope: Scope) -> Listener:
     """Tells what happens in the other document under the label of this execution: `deploy [2]/copy`."""
-    here = Event("line", scope.step, scope.index, scope.target).label
+    here = scope.label
 
     def tell(event: Event) -> None:
         scope.surroundings.listener(replace(event, step=f"{here}/{event.step}"))

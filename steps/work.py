@@ -14,7 +14,7 @@ from codegen.step import Repeat
 from codegen.targets import check_targets
 from steps.data import json_data
 from steps.errors import StepFailed
-from steps.scope import Outcome, Scope
+from steps.scope import Outcome, Scope, Spot
 
 Perform = Callable[[Scope], Awaitable[Outcome]]
 Branch = Callable[[Scope], str]
@@ -86,13 +86,18 @@ class Work:
             *(self.rollback.works if self.rollback else ()),
         )
 
-    def executions(self, scope: Scope) -> list[tuple[str | None, Any]]:
-        """The (target, item) pairs of a step that fans out; with both, each target takes every item."""
+    def executions(self, scope: Scope) -> list[Spot]:
+        """Those of a step that fans out; over both targets and items, each target takes every item."""
         targets = [scope.target] if self.on is None else [*_targets(self.on, scope)]
         items = [scope.item] if self.for_each is None else _items(self.for_each, scope)
         if len(targets) * len(items) > LONGEST_FAN_OUT:
             raise StepFailed(f"more than {LONGEST_FAN_OUT:,} executions; split them over several steps")
-        return [(target, item) for target in targets for item in items]
+        pairs = [(target, item) for target in targets for item in items]
+        named = self.on is not None
+        numbered = self.for_each is not None or len({*targets}) < len(targets)
+        return [
+            Spot(index, len(pairs), *pair, named=named, numbered=numbered) for index, pair in enumerate(pairs)
+        ]
 
 
 def below(works: Iterable[Work]) -> Iterator[Work]:

@@ -18,7 +18,7 @@ from codegen.suggestions import Suggestions
 from codegen.texts import EVERYWHERE, NOWHERE, PER_ITEM, RESULT, Written, fans_out, texts
 from codegen.workflow import Group, Workflow
 
-ERROR = ("message", "step", "target", "index")
+ERROR = ("message", "step", "target", "index", "place")
 ELSEWHERE = {
     "target": "it is known in a step with 'on'; set it, or name the target",
     "item": "it is known in a step with 'for_each' or 'on'",

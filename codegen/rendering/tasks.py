@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 
 from codegen.leaves import Leaf, own_fields
-from codegen.lists import every_step
 from codegen.naming import words
 from codegen.rendering.context import Argument, Call, Task
 from codegen.source import docstring, literal, prose
 from codegen.step import JITTER, MOST_DELAYS, Retry
-from codegen.workflow import Step, Workflow, branches
 
 INDENT = 4
 EXECUTORS: Mapping[str, tuple[str, str]] = {
@@ -29,32 +27,12 @@ EXECUTORS: Mapping[str, tuple[str, str]] = {
 """For each type of step its executor, and the key that the executor takes first."""
 
 
-def places_of(workflow: Workflow) -> dict[str, str]:
-    """For each step what tells its runs apart, by its fan-out and that around it; Prefect fills it in."""
-    places: dict[str, str] = {}
-    for _, step in every_step(workflow):
-        _note_place(step, "", places)
-    return places
-
-
-def _note_place(step: Step, around: str, places: dict[str, str]) -> None:
-    """Groups come before their children, and a step before its handlers."""
-    place = places.get(step.id, around)
-    if step.on is not None or step.for_each is not None:
-        on = " on {scope.target}" if step.on is not None or "target" in place else ""
-        place = on + (" [{scope.index}]" if step.for_each is not None else "")
-    places[step.id] = place
-    handlers = (*(step.on_error.steps if step.on_error else ()), *step.rollback)
-    for inner in (*handlers, *(one for _, steps in branches(step) for one in steps)):
-        places[inner.id] = place
-
-
-def task(step: Leaf, function: str, place: str) -> Task:
-    """The task of a step."""
+def task(step: Leaf, function: str, *, fans_out: bool) -> Task:
+    """The task of a step. `fans_out`: there are many executions of it, or of a group around it."""
     judged = {"failed_when": step.failed_when, "succeeded_when": step.succeeded_when}
     return Task(
         function=function,
-        options=_options(step, function, place),
+        options=_options(step, function, fans_out),
         docstring=docstring(described(step.description, step.id, INDENT), INDENT),
         call=_call(step),
         outputs=literal(step.outputs, 2 * INDENT) if step.outputs else None,
@@ -69,11 +47,12 @@ def described(description: str, id: str, indent: int) -> str:
     return prose(description.strip(), indent) or f"{words(id)}."
 
 
-def _options(step: Leaf, function: str, place: str) -> tuple[Argument, ...]:
+def _options(step: Leaf, function: str, fans_out: bool) -> tuple[Argument, ...]:
     name = [Argument(literal(step.id), "name")] if function != step.id else []
+    run_name = f"{step.id} {{scope.place}}" if fans_out else step.id  # Prefect fills it in
     return (
         *name,
-        Argument(literal(step.id + place), "task_run_name"),
+        Argument(literal(run_name), "task_run_name"),
         *(_retries(step.retry) if step.retry and step.retry.attempts > 1 else ()),
     )
 

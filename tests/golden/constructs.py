@@ -72,13 +72,13 @@ async def two(scope: Scope) -> Outcome:
     return await set_values(scope, {"b": "{{ steps.one.outputs.a }}"})
 
 
-@task(task_run_name="each [{scope.index}]")
+@task(task_run_name="each {scope.place}")
 async def each(scope: Scope) -> Outcome:
     """Each."""
     return await command(scope, ["echo", "{{ item }}", "{{ index }}"])
 
 
-@task(task_run_name="over_expression [{scope.index}]")
+@task(task_run_name="over_expression {scope.place}")
 async def over_expression(scope: Scope) -> Outcome:
     """Over expression."""
     return await set_values(scope, {"square": "{{ item * item }}"})

@@ -100,7 +100,7 @@ async def alone(scope: Scope) -> Outcome:
     return await fail(scope, "fewer than two witnesses answered; nobody fails over on the word of one")
 
 
-@task(task_run_name="lag [{scope.index}]", retries=2, retry_delay_seconds=[5, 10])
+@task(task_run_name="lag {scope.place}", retries=2, retry_delay_seconds=[5, 10])
 async def lag(scope: Scope) -> Outcome:
     """Lag."""
     outcome = await judged(
@@ -249,13 +249,13 @@ async def follow_again(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="followers [{scope.index}]")
+@task(task_run_name="followers {scope.place}")
 async def followers(scope: Scope) -> Outcome:
     """Followers."""
     return await command(scope, "clusterctl follow {{ item }} {{ steps.chosen.outputs.replica }}", timeout=60)
 
 
-@task(task_run_name="rebuild_later [{scope.index}]")
+@task(task_run_name="rebuild_later {scope.place}")
 async def rebuild_later(scope: Scope) -> Outcome:
     """Rebuild later."""
     return await notification(scope, "{{ item }} has to be rebuilt: {{ error.message }}", timeout=60)
@@ -287,7 +287,7 @@ async def dns_back(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="poolers on {scope.target} [{scope.index}]")
+@task(task_run_name="poolers {scope.place}")
 async def poolers(scope: Scope) -> Outcome:
     """Poolers."""
     return await command(
@@ -300,7 +300,7 @@ async def poolers(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="point_back on {scope.target} [{scope.index}]")
+@task(task_run_name="point_back {scope.place}")
 async def point_back(scope: Scope) -> Outcome:
     """Point back."""
     return await command(
@@ -308,7 +308,7 @@ async def point_back(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="writes on {scope.target}", retries=4, retry_delay_seconds=[2, 4, 8, 10])
+@task(task_run_name="writes {scope.place}", retries=4, retry_delay_seconds=[2, 4, 8, 10])
 async def writes(scope: Scope) -> Outcome:
     """One row through every pooler, read back."""
     return await script(

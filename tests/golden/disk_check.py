@@ -12,14 +12,14 @@ from flows.parallel import Run
 from steps import Outcome, Scope, command, notification, script
 
 
-@task(task_run_name="usage on {scope.target}", retries=2, retry_delay_seconds=[2, 4], retry_jitter_factor=0.5)
+@task(task_run_name="usage {scope.place}", retries=2, retry_delay_seconds=[2, 4], retry_jitter_factor=0.5)
 async def usage(scope: Scope) -> Outcome:
     """Percent of the disk in use."""
     outcome = await command(scope, "df --output=pcent {{ params.path }} | tail -1", timeout=30)
     return scope.outputs(outcome, {"percent": "{{ result.stdout | trim | replace('%', '') | int }}"})
 
 
-@task(task_run_name="clean on {scope.target}")
+@task(task_run_name="clean {scope.place}")
 async def clean(scope: Scope) -> Outcome:
     """Clean."""
     return await script(

@@ -48,7 +48,7 @@ async def window(scope: Scope) -> Outcome:
 
 
 @task(
-    task_run_name="reachable on {scope.target}",
+    task_run_name="reachable {scope.place}",
     retries=3,
     retry_delay_seconds=[5, 10, 15],
     retry_jitter_factor=0.5,
@@ -58,7 +58,7 @@ async def reachable(scope: Scope) -> Outcome:
     return await command(scope, ["ssh", "-o", "BatchMode=yes", "{{ target }}", "true"], timeout=20)
 
 
-@task(task_run_name="room on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="room {scope.place}", retries=1, retry_delay_seconds=10)
 async def room(scope: Scope) -> Outcome:
     """Room."""
     outcome = await judged(
@@ -163,7 +163,7 @@ async def calm(scope: Scope) -> Outcome:
     return scope.outputs(outcome, {"load": "{{ (result.stdout | from_json).load }}"})
 
 
-@task(task_run_name="identify on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="identify {scope.place}", retries=1, retry_delay_seconds=10)
 async def identify(scope: Scope) -> Outcome:
     """Identify."""
     outcome = await command(scope, "ssh {{ target }} cat /etc/os-release", timeout=300)
@@ -172,19 +172,19 @@ async def identify(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="drain on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="drain {scope.place}", retries=1, retry_delay_seconds=10)
 async def drain(scope: Scope) -> Outcome:
     """Drain."""
     return await command(scope, ["lbctl", "drain", "{{ target }}", "--wait"], timeout=300)
 
 
-@task(task_run_name="undrain on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="undrain {scope.place}", retries=1, retry_delay_seconds=10)
 async def undrain(scope: Scope) -> Outcome:
     """Undrain."""
     return await command(scope, ["lbctl", "enable", "{{ target }}"], timeout=300)
 
 
-@task(task_run_name="snapshot on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="snapshot {scope.place}", retries=1, retry_delay_seconds=10)
 async def snapshot(scope: Scope) -> Outcome:
     """Snapshot."""
     outcome = await command(
@@ -193,7 +193,7 @@ async def snapshot(scope: Scope) -> Outcome:
     return scope.outputs(outcome, {"name": "{{ result.stdout | trim }}"})
 
 
-@task(task_run_name="restore on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="restore {scope.place}", retries=1, retry_delay_seconds=10)
 async def restore(scope: Scope) -> Outcome:
     """Restore."""
     return await command(
@@ -201,19 +201,19 @@ async def restore(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="restored on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="restored {scope.place}", retries=1, retry_delay_seconds=10)
 async def restored(scope: Scope) -> Outcome:
     """Restored."""
     return await notification(scope, "{{ target }} is back at {{ steps.snapshot.outputs.name }}", timeout=300)
 
 
-@task(task_run_name="no_way_back on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="no_way_back {scope.place}", retries=1, retry_delay_seconds=10)
 async def no_way_back(scope: Scope) -> Outcome:
     """No way back."""
     return await notification(scope, "{{ target }} is upgraded without a snapshot", timeout=300)
 
 
-@task(task_run_name="apt_lock on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="apt_lock {scope.place}", retries=1, retry_delay_seconds=10)
 async def apt_lock(scope: Scope) -> Outcome:
     """Apt lock."""
     return await judged(
@@ -223,7 +223,7 @@ async def apt_lock(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="apt on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="apt {scope.place}", retries=1, retry_delay_seconds=10)
 async def apt(scope: Scope) -> Outcome:
     """Point the sources at the mirror, then upgrade."""
     return await script(
@@ -239,7 +239,7 @@ ssh {{ target }} apt-get --yes dist-upgrade
     )
 
 
-@task(task_run_name="dnf on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="dnf {scope.place}", retries=1, retry_delay_seconds=10)
 async def dnf(scope: Scope) -> Outcome:
     """Dnf."""
     return await judged(
@@ -256,7 +256,7 @@ async def dnf(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="unknown on {scope.target}")
+@task(task_run_name="unknown {scope.place}")
 async def unknown(scope: Scope) -> Outcome:
     """Unknown."""
     return await fail(
@@ -265,7 +265,7 @@ async def unknown(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="old_kernel on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="old_kernel {scope.place}", retries=1, retry_delay_seconds=10)
 async def old_kernel(scope: Scope) -> Outcome:
     """Old kernel."""
     return await judged(
@@ -275,7 +275,7 @@ async def old_kernel(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="restart_host on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="restart_host {scope.place}", retries=1, retry_delay_seconds=10)
 async def restart_host(scope: Scope) -> Outcome:
     """Restart host."""
     return await judged(
@@ -285,13 +285,13 @@ async def restart_host(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="going_down on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="going_down {scope.place}", retries=1, retry_delay_seconds=10)
 async def going_down(scope: Scope) -> Outcome:
     """Going down."""
     return await wait(scope, 20, timeout=300)
 
 
-@task(task_run_name="up on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="up {scope.place}", retries=1, retry_delay_seconds=10)
 async def up(scope: Scope) -> Outcome:
     """Up."""
     return await judged(
@@ -301,7 +301,7 @@ async def up(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="power_cycle on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="power_cycle {scope.place}", retries=1, retry_delay_seconds=10)
 async def power_cycle(scope: Scope) -> Outcome:
     """Power cycle."""
     return await command(
@@ -312,37 +312,37 @@ async def power_cycle(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="up_again on {scope.target}", retries=9, retry_delay_seconds=30)
+@task(task_run_name="up_again {scope.place}", retries=9, retry_delay_seconds=30)
 async def up_again(scope: Scope) -> Outcome:
     """Up again."""
     return await command(scope, "ssh {{ target }} uptime", timeout=300)
 
 
-@task(task_run_name="units on {scope.target} [{scope.index}]", retries=1, retry_delay_seconds=10)
+@task(task_run_name="units {scope.place}", retries=1, retry_delay_seconds=10)
 async def units(scope: Scope) -> Outcome:
     """Units."""
     return await command(scope, "ssh {{ target }} systemctl is-active {{ item }}", timeout=300)
 
 
-@task(task_run_name="answers on {scope.target}", retries=4, retry_delay_seconds=3)
+@task(task_run_name="answers {scope.place}", retries=4, retry_delay_seconds=3)
 async def answers(scope: Scope) -> Outcome:
     """Answers."""
     return await http(scope, "http://{{ target }}:8080/health", timeout=300)
 
 
-@task(task_run_name="old_check on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="old_check {scope.place}", retries=1, retry_delay_seconds=10)
 async def old_check(scope: Scope) -> Outcome:
     """Kept until the last hosts without a health page are gone."""
     return await command(scope, "ssh {{ target }} /usr/local/bin/check-all", timeout=300)
 
 
-@task(task_run_name="back_in on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="back_in {scope.place}", retries=1, retry_delay_seconds=10)
 async def back_in(scope: Scope) -> Outcome:
     """Back in."""
     return await command(scope, ["lbctl", "enable", "{{ target }}"], timeout=300)
 
 
-@task(task_run_name="ticket on {scope.target}", retries=1, retry_delay_seconds=10)
+@task(task_run_name="ticket {scope.place}", retries=1, retry_delay_seconds=10)
 async def ticket(scope: Scope) -> Outcome:
     """Ticket."""
     return await http(

@@ -11,19 +11,19 @@ from flows.parallel import Repeat, Retry, Run
 from steps import Outcome, Scope, command, set_values, validation
 
 
-@task(task_run_name="greet on {scope.target}")
+@task(task_run_name="greet {scope.place}")
 async def greet(scope: Scope) -> Outcome:
     """Greet."""
     return await command(scope, "echo hello {{ target }}")
 
 
-@task(task_run_name="per_item on {scope.target} [{scope.index}]")
+@task(task_run_name="per_item {scope.place}")
 async def per_item(scope: Scope) -> Outcome:
     """Per item."""
     return await set_values(scope, {"sum": "{{ item + 1 }}"})
 
 
-@task(task_run_name="knows on {scope.target}")
+@task(task_run_name="knows {scope.place}")
 async def knows(scope: Scope) -> Outcome:
     """Knows."""
     return await validation(scope, "steps.per_item.items[1].outputs.sum == 3")
@@ -47,13 +47,13 @@ async def counted(scope: Scope) -> Outcome:
     return await command(scope, "echo 1")
 
 
-@task(task_run_name="odd [{scope.index}]")
+@task(task_run_name="odd {scope.place}")
 async def odd(scope: Scope) -> Outcome:
     """Odd."""
     return await set_values(scope, {"is": "{{ item }} is odd"})
 
 
-@task(task_run_name="even [{scope.index}]")
+@task(task_run_name="even {scope.place}")
 async def even(scope: Scope) -> Outcome:
     """Even."""
     return await set_values(scope, {"is": "{{ item }} is even"})

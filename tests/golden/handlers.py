@@ -29,13 +29,13 @@ async def tidy_more(scope: Scope) -> Outcome:
     return await command(scope, "echo tidied on {{ steps.prepare.attempts }}")
 
 
-@task(task_run_name="copy [{scope.index}]")
+@task(task_run_name="copy {scope.place}")
 async def copy(scope: Scope) -> Outcome:
     """Copy."""
     return await command(scope, "echo copied {{ item }}")
 
 
-@task(task_run_name="remove [{scope.index}]")
+@task(task_run_name="remove {scope.place}")
 async def remove(scope: Scope) -> Outcome:
     """Remove."""
     return await command(scope, "echo removed {{ item }}; exit {{ index }}")

@@ -18,7 +18,7 @@ DEFAULT_LABELS: dict[str, Any] = {"team": "ops", "a key": [1, None]}
 DEFAULT_NOTHING: list[Any] = []
 
 
-@task(task_run_name="show on {scope.target}")
+@task(task_run_name="show {scope.place}")
 async def show(scope: Scope) -> Outcome:
     """Show."""
     return await command(

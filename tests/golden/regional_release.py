@@ -294,7 +294,7 @@ async def enough(scope: Scope) -> Outcome:
     return await stop(scope, "built {{ steps.build.outputs.image }}; nothing released")
 
 
-@task(task_run_name="migrate [{scope.index}]", retries=1, retry_delay_seconds=5)
+@task(task_run_name="migrate {scope.place}", retries=1, retry_delay_seconds=5)
 async def migrate(scope: Scope) -> Outcome:
     """Migrate."""
     return await command(
@@ -302,7 +302,7 @@ async def migrate(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="migrate_down [{scope.index}]", retries=2, retry_delay_seconds=10)
+@task(task_run_name="migrate_down {scope.place}", retries=2, retry_delay_seconds=10)
 async def migrate_down(scope: Scope) -> Outcome:
     """Migrate down."""
     return await command(
@@ -385,7 +385,7 @@ async def flags_off(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="everywhere [{scope.index}]", retries=1, retry_delay_seconds=5)
+@task(task_run_name="everywhere {scope.place}", retries=1, retry_delay_seconds=5)
 async def everywhere(scope: Scope) -> Outcome:
     """The other regions, two at a time."""
     return await run_workflow(
@@ -403,7 +403,7 @@ async def everywhere(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="region_back [{scope.index}]", retries=1, retry_delay_seconds=5)
+@task(task_run_name="region_back {scope.place}", retries=1, retry_delay_seconds=5)
 async def region_back(scope: Scope) -> Outcome:
     """Region back."""
     return await command(
@@ -445,7 +445,7 @@ async def leftovers(scope: Scope) -> Outcome:
     )
 
 
-@task(task_run_name="no_blue [{scope.index}]", retries=1, retry_delay_seconds=5)
+@task(task_run_name="no_blue {scope.place}", retries=1, retry_delay_seconds=5)
 async def no_blue(scope: Scope) -> Outcome:
     """No blue."""
     return await command(

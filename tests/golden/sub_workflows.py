@@ -47,7 +47,7 @@ WORKFLOWS: dict[str, Any] = {
 }
 
 
-@task(task_run_name="check [{scope.index}]", retries=1, retry_delay_seconds=5)
+@task(task_run_name="check {scope.place}", retries=1, retry_delay_seconds=5)
 async def check(scope: Scope) -> Outcome:
     """Check."""
     return await run_workflow(

@@ -96,7 +96,7 @@ def plain(report: Report) -> str:
         return [stripped(item) for item in value] if isinstance(value, list | tuple) else value
 
     data = stripped(report.model_dump())
-    data["logs"].sort(key=lambda line: (line["step"], line["index"] or 0))
+    data["logs"].sort(key=lambda line: (line["step"], line["place"]))
     return json.dumps(data, indent=1, default=repr)
 
 
@@ -404,6 +404,17 @@ async def test_the_graph_shows_names_and_edges(registry: Registry) -> None:
     before = {run.name: sorted(names[edge] for edge in _edges(run)) for run in runs}
     first = "a on localhost"
     assert before == {first: [], "b": [first], "c": [first], "d [0]": ["b", "c"], "d [1]": ["b", "c"]}
+
+
+async def test_task_runs_are_named_by_the_whole_place(registry: Registry) -> None:
+    """Executions within executions have the numbers of both, and their targets."""
+    inner = [put("a", for_each=[1, 2]), put("b", on="b.localhost", for_each=[3]), put("c")]
+    each = {"id": "each", "type": "sequential", "for_each": [1, 2], "steps": inner}
+    flow = registry.load(registry.get_or_create(workflow(each)))
+    state = await flow(return_state=True)
+    names = {run.name for run in await _task_runs(state.state_details.flow_run_id, 8)}
+    places = ("a [{}][0]", "a [{}][1]", "b [{}] on b.localhost [0]", "c [{}]")
+    assert names == {place.format(number) for place in places for number in (0, 1)}
 
 
 async def test_the_graph_shows_what_handlers_and_undos_deal_with(registry: Registry) -> None:

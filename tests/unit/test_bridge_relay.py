@@ -42,9 +42,9 @@ def test_a_run_reads_as_sentences(logged: list[tuple[str, str]]) -> None:
         Event("started", "usage", time=at(0)),
         Event("line", "usage", text="81%", time=at(0.1)),
         Event("ended", "usage", status="succeeded", time=at(0.21)),
-        Event("started", "clean", 1, "web", time=at(1)),
-        Event("retrying", "clean", 1, "web", text="exit code 1; try 2 of 3 in 1s", time=at(2)),
-        Event("ended", "clean", 1, "web", status="failed", text="exit code 1", time=at(3)),
+        Event("started", "clean", place="on web", time=at(1)),
+        Event("retrying", "clean", place="on web", text="exit code 1; try 2 of 3 in 1s", time=at(2)),
+        Event("ended", "clean", place="on web", status="failed", text="exit code 1", time=at(3)),
     ]
     heard: list[Event] = []
     listen = relay(heard)

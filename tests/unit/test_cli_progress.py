@@ -53,10 +53,10 @@ def test_a_failure_says_why() -> None:
 def test_targets_and_items_are_told_apart() -> None:
     """A step that runs on several targets has a line for each, with its own time."""
     text = shown(
-        Event("started", "ping", index=0, target="a.localhost", time=BEGIN),
-        Event("started", "ping", index=1, target="b.localhost", time=BEGIN + timedelta(seconds=1)),
-        Event("ended", "ping", 1, "b.localhost", status="succeeded", time=BEGIN + timedelta(seconds=3)),
-        Event("ended", "ping", 0, "a.localhost", status="succeeded", time=BEGIN + timedelta(seconds=3)),
+        Event("started", "ping", place="on a.localhost", time=BEGIN),
+        Event("started", "ping", place="on b.localhost", time=BEGIN + timedelta(seconds=1)),
+        Event("ended", "ping", place="on b.localhost", status="succeeded", time=BEGIN + timedelta(seconds=3)),
+        Event("ended", "ping", place="on a.localhost", status="succeeded", time=BEGIN + timedelta(seconds=3)),
     )
     assert text.splitlines()[2:] == [
         "✓ ping on b.localhost succeeded in 2.0 s",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codegen.result import StepRecord
+from codegen.result import StepError, StepRecord
 from codegen.schedule import Node
 from codegen.workflow import ELSE, THEN
 from steps.branching import as_it_holds
@@ -27,7 +27,7 @@ async def succeed(scope: Scope) -> Outcome:
 
 async def break_down(scope: Scope) -> Outcome:
     scope.attempts += 1
-    raise StepFailed(f"{Event('line', scope.step, scope.index, scope.target).label} broke", {"exit_code": 3})
+    raise StepFailed(f"{scope.label} broke", {"exit_code": 3})
 
 
 async def hang(scope: Scope) -> Outcome:
@@ -107,7 +107,7 @@ async def test_a_failed_step_keeps_its_error_and_result() -> None:
     record = (await records(leaf("a", break_down)))["a"]
     assert (record.status, record.result, record.attempts) == ("failed", {"exit_code": 3}, 1)
     assert record.error is not None
-    assert record.error.model_dump() == {"message": "a broke", "step": "a", "target": None, "index": None}
+    assert record.error == StepError(message="a broke", step="a")
 
 
 async def test_a_step_that_raises_anything_else_fails_alone() -> None:

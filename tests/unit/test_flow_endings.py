@@ -24,13 +24,13 @@ def report(*, cancelled: bool = False, error: StepError | None = None, **steps: 
 def test_what_could_not_be_undone_is_named() -> None:
     """After the reason, each with its place."""
     left = [
-        StepError(message="exit code 1", step="copy", index=1),
-        StepError(message="exit code 2", step="deploy", target="web-1", index=0),
+        StepError(message="exit code 1", step="copy", index=1, place="[2][1]"),
+        StepError(message="exit code 2", step="deploy", target="web-1", index=0, place="on web-1"),
         StepError(message="exit code 3", step="mark"),
     ]
     failed = report(error=StepError(message="x", step="a")).model_copy(update={"not_undone": tuple(left)})
     assert why(failed, LEAVES) == (
-        "step 'a' failed: x; copy [1] could not be undone: exit code 1; "
+        "step 'a' failed: x; copy [2][1] could not be undone: exit code 1; "
         "deploy on web-1 could not be undone: exit code 2; mark could not be undone: exit code 3"
     )
 

@@ -111,6 +111,26 @@ cases:
         assert "steps of type set are run for real" in str(refused.value)
         assert "g is a group" in str(refused.value)
 
+    def test_lists_are_as_deep_as_the_fan_outs(self, folder: Path) -> None:
+        """One that goes deeper would never be asked."""
+        text = """\
+cases:
+  - name: x
+    workflow:
+      steps:
+        - {id: a, type: command, command: x}
+        - {id: g, type: sequential, for_each: [1], steps: [{id: b, type: command, command: x, for_each: [1]}]}
+    leaves: {a: [{result: 1}], b: [[{}, [{}]]]}
+    expect: {}
+"""
+        with pytest.raises(DocumentError) as refused:
+            read_file(written(folder, text))
+        assert [(one.path, one.message) for one in refused.value.problems] == [
+            ("cases[0].leaves.a", "a list is for steps that fan out, and this one does not"),
+            ("cases[0].leaves.b", "lists 3 deep are too much: its fan-outs are 2 deep"),
+        ]
+        read_file(written(folder, text.replace("a: [{result: 1}], b: [[{}, [{}]]]", "b: [[{}, {}]]")))
+
     def test_what_this_version_can_not_run(self, folder: Path) -> None:
         """A workflow that no engine runs can't be rehearsed either; it is refused before anything runs."""
         (folder / "clean.yaml").write_text(WORKFLOW.replace("command: df", "command: df, idempotent: false"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codegen.result import Report
+from codegen.result import Report, StepError
 from codegen.workflow import Workflow
 from steps.clock import Clock, Timer, keeping
 from steps.errors import StepFailed
@@ -122,10 +122,10 @@ async def test_the_error_is_that_of_the_first_step_that_failed_by_itself(
 
 
 async def test_the_error_of_a_fan_out_names_the_item() -> None:
-    """Message, step, index."""
+    """Message, step, index, and the place in words."""
     done = await report({**bad("a"), "message": "{{ item }} broke", "for_each": ["x", "y"]})
     assert done.error is not None
-    assert done.error.model_dump() == {"message": "x broke", "step": "a", "target": None, "index": 0}
+    assert done.error == StepError(message="x broke", step="a", index=0, place="[0]")
 
 
 async def test_a_tolerated_failure_is_no_failure_of_the_run() -> None:
