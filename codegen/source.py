@@ -100,17 +100,25 @@ def _in_pieces(text: str, column: int, room: int) -> Code:
 
 
 def _pieces(text: str, room: int) -> Iterator[str]:
-    """A text cut into pieces of at most `room` columns: after line ends, else after spaces, else anywhere."""
-    start = space = width = 0
+    """A text cut into pieces of at most `room` columns: after line ends, else after spaces, else anywhere.
+
+    Spaces inside `{{ }}` come last: an expression is read more easily in one piece.
+    """
+    start = space = inner = width = 0
+    within = False
     for position, character in enumerate(text):
         width += _width(character)
         if width > room and position > start:
-            end = space if space > start else position
+            end = next((cut for cut in (space, inner) if cut > start), position)
             yield text[start:end]
             start, width = end, columns(text[end : position + 1])
+        if character in "{}":
+            within = text.startswith("{{", position) or (within and not text.startswith("}}", position))
         if character == "\n":
             yield text[start : position + 1]
             start, width = position + 1, 0
+        elif character == " " and within:
+            inner = position + 1
         elif character == " ":
             space = position + 1
     if start < len(text):

@@ -293,8 +293,8 @@ async def poolers(scope: Scope) -> Outcome:
     return await command(
         scope,
         (
-            "poolctl --host {{ target }} point {{ item }} {{ steps.chosen.outputs.replica }} --port {{ "
-            "params.clients[item] }}"
+            "poolctl --host {{ target }} point {{ item }} {{ steps.chosen.outputs.replica }} --port "
+            "{{ params.clients[item] }}"
         ),
         timeout=60,
     )

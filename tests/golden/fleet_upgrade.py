@@ -107,8 +107,8 @@ async def stale_backups(scope: Scope) -> Outcome:
     return await notification(
         scope,
         (
-            "backups are older than they should be, or nobody knows: {{ steps.backups.error | default('no "
-            "age') }}"
+            "backups are older than they should be, or nobody knows: "
+            "{{ steps.backups.error | default('no age') }}"
         ),
         timeout=300,
     )

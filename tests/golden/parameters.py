@@ -24,8 +24,8 @@ async def show(scope: Scope) -> Outcome:
     return await command(
         scope,
         (
-            "echo {{ params.host }} {{ params.ratio }} {{ params.factor }} {{ params.ports | length }} {{ "
-            "target }}"
+            "echo {{ params.host }} {{ params.ratio }} {{ params.factor }} {{ params.ports | length }} "
+            "{{ target }}"
         ),
     )
 

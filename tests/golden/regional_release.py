@@ -68,8 +68,8 @@ WORKFLOWS: dict[str, Any] = {
                                     "id": "no_green",
                                     "type": "command",
                                     "command": (
-                                        "deployctl down {{ params.service }} --region {{ "
-                                        "params.region }} --colour green"
+                                        "deployctl down {{ params.service }} --region "
+                                        "{{ params.region }} --colour green"
                                     ),
                                 }
                             ],
@@ -86,8 +86,8 @@ WORKFLOWS: dict[str, Any] = {
                                     "id": "flip_back",
                                     "type": "command",
                                     "command": (
-                                        "deployctl route {{ params.service }} --region {{ "
-                                        "params.region }} blue"
+                                        "deployctl route {{ params.service }} --region "
+                                        "{{ params.region }} blue"
                                     ),
                                 }
                             ],
@@ -111,16 +111,18 @@ WORKFLOWS: dict[str, Any] = {
                                             "id": "shift_back",
                                             "type": "command",
                                             "command": (
-                                                "deployctl shift {{ params.service }}={{ "
-                                                "params.previous }} --region {{ params.region }} "
-                                                "--percent {{ 100 - item }}"
+                                                "deployctl shift "
+                                                "{{ params.service }}={{ params.previous }} "
+                                                "--region {{ params.region }} --percent "
+                                                "{{ 100 - item }}"
                                             ),
                                         }
                                     ],
                                     "type": "command",
                                     "command": (
-                                        "deployctl shift {{ params.service }}={{ params.version "
-                                        "}} --region {{ params.region }} --percent {{ item }}"
+                                        "deployctl shift "
+                                        "{{ params.service }}={{ params.version }} --region "
+                                        "{{ params.region }} --percent {{ item }}"
                                     ),
                                 },
                                 {"id": "soak", "type": "wait", "duration": 60.0},
@@ -129,8 +131,8 @@ WORKFLOWS: dict[str, Any] = {
                                     "failed_when": "(result.stdout | float) > params.most_errors",
                                     "type": "command",
                                     "command": (
-                                        "metricctl error-share {{ params.service }} --region {{ "
-                                        "params.region }}"
+                                        "metricctl error-share {{ params.service }} --region "
+                                        "{{ params.region }}"
                                     ),
                                 },
                             ],

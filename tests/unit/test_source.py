@@ -142,3 +142,13 @@ def test_what_stands_in_a_mapping_has_the_room_of_its_line() -> None:
     """The name of a list takes nothing from the texts inside it: they stand on lines of their own."""
     text = "sixty columns " * 5
     assert "\n" not in literal({"a name of some length": [{"another one, in a list": {"x": text}}]})
+
+
+def test_long_templates_are_broken_between_expressions() -> None:
+    """An expression is cut only where it does not fit on a line of its own."""
+    text = (
+        "a command with a long beginning, so that the line is full here: " + "{{ params.first | trim }} " * 3
+    )
+    pieces = [line.strip() for line in literal(text, 40).split("\n")[1:-1]]
+    assert all(piece.count("{{") == piece.count("}}") for piece in pieces)
+    assert "\n" in literal("{{ " + "params.first ~ " * 20 + "'' }}")
