@@ -12,6 +12,7 @@ from codegen.errors import DocumentError, RoutingError
 from codegen.routing import decide
 from codegen.workflow import Workflow
 from steps import emit, listen
+from steps.acting import Behaviour
 from steps.errors import StepFailed, StepTimedOut
 from steps.event_service import Message, Wanted
 from steps.interpreter import interpret
@@ -174,7 +175,7 @@ async def test_elsewhere_than_in_prefect_the_step_fails(step: dict[str, Any]) ->
 async def test_in_tests_of_authors_they_are_pretended() -> None:
     """As all steps that touch anything."""
     waits = LISTENS | {"outputs": {"n": "{{ result.payload.n }}"}}
-    report = await run(document(EMITS, waits), results={"waits": event(payload={"n": 7})})
+    report = await run(document(EMITS, waits), leaves={"waits": Behaviour(result=event(payload={"n": 7}))})
     assert report.success
     assert report.steps["waits"].outputs == {"n": 7}
 

@@ -198,25 +198,25 @@ class TestBehaviour:
     async def test_tries_that_fail(self) -> None:
         """Retries after a day don't hold up the test."""
         retry = {"attempts": 3, "delay": "1d"}
-        report = await run(self.workflow(retry=retry), results={"a": Behaviour(fails=2, result="done")})
+        report = await run(self.workflow(retry=retry), leaves={"a": Behaviour(fails=2, result="done")})
         assert (report.steps["a"].attempts, report.steps["a"].result) == (3, "done")
 
     async def test_results_by_try(self) -> None:
         """The last one stays."""
         report = await run(
-            self.workflow(repeat={"until": "result == 2", "max": 5}), results={"a": Behaviour(results=(1, 2))}
+            self.workflow(repeat={"until": "result == 2", "max": 5}), leaves={"a": Behaviour(results=(1, 2))}
         )
         assert report.steps["a"].attempts == 2
 
     async def test_behaviours_by_execution(self) -> None:
         """A list holds one for each."""
         behaviours = [Behaviour(result=1), Behaviour(fail="no")]
-        report = await run(self.workflow(for_each=["x", "y", "z"]), results={"a": behaviours})
+        report = await run(self.workflow(for_each=["x", "y", "z"]), leaves={"a": behaviours})
         assert [item.status for item in report.steps["a"].items] == ["succeeded", "failed", "succeeded"]
 
     async def test_too_long(self) -> None:
         """By the run's time."""
-        report = await run(self.workflow(timeout="1m"), results={"a": Behaviour(takes=61)})
+        report = await run(self.workflow(timeout="1m"), leaves={"a": Behaviour(takes=61)})
         assert report.error is not None
         assert report.error.message == "timed out after 1m"
 

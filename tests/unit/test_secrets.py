@@ -274,7 +274,7 @@ async def test_rehearsals_look_nothing_up() -> None:
         report = await interpret(document, run_id="r").run()
     assert report.success
     assert seen == [{"command": "echo '***'"}]
-    assert (await run(document, results={})).success
+    assert (await run(document, leaves={})).success
 
 
 async def test_rehearsals_pretend_what_a_parameter_names() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from codegen.result import Report, StepError
 from codegen.workflow import Workflow
+from steps.acting import Behaviour
 from steps.clock import Clock, Timer, keeping
-from steps.errors import StepFailed
 from steps.events import Event
 from steps.interpreter import interpret
 from steps.kept_log import KEPT_CHARACTERS, KEPT_LINES, KeptLog
@@ -360,7 +360,8 @@ async def test_pretended_steps_still_fill_in_their_templates() -> None:
         {"id": "b", "type": "command", "command": "rm -rf {{ params.nothing }}", "depends_on": []},
         {"id": "c", "type": "http", "url": "http://nowhere.invalid", "depends_on": []},
     ]
-    done = await run(workflow(*steps), results={"a": {"stdout": "91"}, "c": StepFailed("no route")})
+    leaves = {"a": Behaviour(result={"stdout": "91"}), "c": Behaviour(fail="no route")}
+    done = await run(workflow(*steps), leaves=leaves)
     assert done.steps["a"].outputs == {"used": 91}
     assert "nothing" in str(done.steps["b"].error)
     assert done.steps["c"].error is not None
