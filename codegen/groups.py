@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal, get_args
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -134,14 +134,27 @@ def is_apart(step: StepBase) -> bool:
 
 def why_apart(step: StepBase) -> str | None:
     """The key by which a group says something of its steps as a whole."""
-    if not isinstance(step, Group):
-        return None
-    if isinstance(step, Parallel) and step.wait_for != "all":
-        return "wait_for"
-    keys = ("on", "for_each", "repeat", "retry", "timeout", "on_error")
-    said = [key for key in keys if getattr(step, key) is not None]
-    said += [key for key in ("outputs", "rollback") if getattr(step, key)]
-    return said[0] if said else None
+    return apart_by(dict(step)) if isinstance(step, Group) else None
+
+
+OF_THE_WHOLE: Mapping[str, Any] = {
+    "wait_for": "all",
+    "on": None,
+    "for_each": None,
+    "repeat": None,
+    "retry": None,
+    "timeout": None,
+    "on_error": None,
+    "outputs": {},
+    "rollback": (),
+    "requires_approval": False,
+}
+"""Keys by which a group says something of its steps as a whole, with what each is where it says nothing."""
+
+
+def apart_by(said: Mapping[str, Any]) -> str | None:
+    """The first of the keys of a group by which it says something of its steps as a whole."""
+    return next((key for key, unsaid in OF_THE_WHOLE.items() if said.get(key, unsaid) != unsaid), None)
 
 
 def branches(step: StepBase) -> tuple[tuple[str, tuple[Step, ...]], ...]:

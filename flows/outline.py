@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from codegen.groups import apart_by
 from flows.prefect_steps import Edges
-from steps.block import Block
+from steps.block import Block, enough
 from steps.work import Handlers, Work
 
 
@@ -15,7 +16,7 @@ from steps.work import Handlers, Work
 class Entry:
     """A step with the steps that belong to it.
 
-    `whole` is what a group says of its steps together; a group that says anything runs them by itself.
+    `whole` is what a group says of its steps together, by the keys of a document.
     """
 
     work: Work
@@ -30,8 +31,9 @@ class Entry:
     @property
     def is_apart(self) -> bool:
         """Whether it is a group that runs its steps by itself."""
-        says_more = bool(self.whole or self.on_error or self.rollback)
-        return self.is_group and (says_more or self.work.fans_out or self.work.repeat is not None)
+        work, handled = self.work, {"on_error": self.on_error or None, "rollback": tuple(self.rollback)}
+        said = {"on": work.on, "for_each": work.for_each, "repeat": work.repeat, **handled, **self.whole}
+        return self.is_group and apart_by(said) is not None
 
 
 def works(entries: Iterable[Entry], edges: Edges, around: int = 0) -> tuple[Work, ...]:
@@ -47,7 +49,9 @@ def _listed(entries: Iterable[Entry], edges: Edges, around: int, parent: str | N
             work = replace(work, node=replace(work.node, parent=parent))
         if entry.is_apart:
             inside = works(entry.children, edges, around + work.fans_out)
-            block = Block(inside, branch=work.branch, **entry.whole)
+            whole = dict(entry.whole)
+            needed = enough(whole.pop("wait_for", "all"))
+            block = Block(inside, branch=work.branch, enough=needed, **whole)
             yield replace(work, inner=block, branch=None)
         else:
             yield work

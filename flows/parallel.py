@@ -36,7 +36,6 @@ from flows.prefect_steps import Edges, performer
 from flows.session import Session, current, entered, opened
 from flows.subflow import surrounded
 from flows.telling import listener_for
-from steps.block import enough
 from steps.branching import as_it_equals, as_it_holds
 from steps.work import Work, inside
 from steps.workflow_run import Plan, WorkflowRun
@@ -132,8 +131,7 @@ class Run:
     @contextmanager
     def parallel(self, name: str, *, wait_for: Join = "all", **options: Any) -> Iterator[Group]:
         """The steps of the block start together; `wait_for`: a race that ends when so many have succeeded."""
-        race = {} if wait_for == "all" else {"enough": enough(wait_for)}
-        with self._group(name, chained=False, whole=race, **options) as group:
+        with self._group(name, chained=False, whole={"wait_for": wait_for}, **options) as group:
             yield group
 
     @contextmanager
