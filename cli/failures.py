@@ -75,7 +75,9 @@ def _known() -> Iterator[tuple[tuple[type[BaseException], ...], Exit]]:
     yield _loaded("control.ports", "PortTaken") + _loaded("control.options", "BadSetting"), Exit.BAD_INPUT
     yield _loaded("control.home", "InstallationError"), Exit.UNREACHABLE
     yield (
-        _loaded("control.errors", "RunUnknown", "RunAmbiguous", "RunRefused")
+        _loaded(
+            "control.errors", "RunUnknown", "RunAmbiguous", "RunRefused", "NoSuchQuestion", "AnswerRefused"
+        )
         + _loaded("celery_bridge.errors", "SettingsError"),
         Exit.BAD_INPUT,
     )

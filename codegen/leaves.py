@@ -179,12 +179,12 @@ class Wait(Leaf):
 
 
 class Approval(Leaf):
-    """Waits for a person's yes."""
+    """Waits for a person's yes. `on_timeout`: what it counts as when nobody has answered in time."""
 
     type: Literal["approval"]
-    message: Template
-    approvers: tuple[str, ...] = ()
-    on_timeout: Literal["fail", "skip", "approve"] = "fail"
+    message: Annotated[Template, NotBlank]
+    approvers: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
+    on_timeout: Literal["fail", "approve"] = "fail"
 
 
 class SubWorkflow(Leaf):

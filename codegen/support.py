@@ -9,6 +9,7 @@ from codegen.workflow import Workflow
 
 RUNNABLE = frozenset(
     {
+        "approval",
         "command",
         "script",
         "http",
@@ -29,8 +30,8 @@ RUNNABLE = frozenset(
     }
 )
 
-NOT_BUILT_STEP_KEYS = ("rollout", "idempotent", "requires_approval")
-NOT_BUILT_WORKFLOW_KEYS = ("requires_approval", "triggers")
+NOT_BUILT_STEP_KEYS = ("rollout", "idempotent")
+NOT_BUILT_WORKFLOW_KEYS = ("triggers",)
 
 
 def unsupported(workflow: Workflow) -> Iterator[Problem]:

@@ -21,6 +21,7 @@ from prefect.states import Cancelling
 from celery_bridge.urls import masked
 from control.answers import is_refusal, told_by
 from control.errors import NotDeployed, PrefectUnreachable, RunAmbiguous, RunRefused, RunUnknown
+from control.questions import OpenQuestion, chosen, give, open_questions
 from control.run_logs import LogReader, OnLog
 from control.run_tree import PAGE, family, parts, status_of
 from control.runs import RunLog, RunStatus
@@ -129,6 +130,19 @@ class PrefectClient:
             return await _until(
                 lambda: self.state(run_id), lambda status: not status.unfinished, _LAST_STATES
             )
+
+    async def answer(
+        self, run_id: UUID | str, step: str | None, *, approve: bool, by: str, comment: str = ""
+    ) -> OpenQuestion:
+        """Answer what the run waits for, at `step` or at the only one that does; which question it was.
+
+        Raises NoSuchQuestion, and AnswerRefused when Prefect doesn't take the answer.
+        """
+        with _reached():
+            runs = await family(self._api, await self._run(run_id))
+            question = chosen(open_questions(runs), step, str(run_id))
+            await give(self._api, question, approve=approve, by=by, comment=comment)
+        return question
 
     async def follow(self, run_id: UUID | str, on_log: OnLog | None = None) -> RunStatus:
         """Wait for the run's end; `on_log` gets the log lines of the run and all below it as they come."""

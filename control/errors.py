@@ -5,7 +5,9 @@ ControlError
 ├── NotDeployed           the deployment to start isn't there
 ├── RunRefused            Prefect doesn't take the run
 ├── RunUnknown            no run goes by this name or id
-└── RunAmbiguous          several runs do
+├── RunAmbiguous          several runs do
+├── NoSuchQuestion        the run doesn't wait for this answer
+└── AnswerRefused         Prefect doesn't take the answer
 """
 
 from collections.abc import Sequence
@@ -52,3 +54,24 @@ class RunAmbiguous(ControlError):
     def __init__(self, reference: str, candidates: Sequence[str]) -> None:
         self.candidates = tuple(candidates)
         super().__init__(f"{reference[:200]!r} may be any of {', '.join(candidates)}: give more of its id.")
+
+
+class NoSuchQuestion(ControlError):
+    """The run doesn't wait for this answer, or for several."""
+
+    def __init__(self, run: str, step: str | None, open_ones: Sequence[str]) -> None:
+        waits = f"it waits for {', '.join(map(repr, open_ones))}" if open_ones else "it waits for none"
+        if step is None and open_ones:
+            message = f"{waits}: name one of them, as in `opsconductor approve {run} {open_ones[0]!r}`."
+        elif step is None:
+            message = f"{waits}; `opsconductor status {run}` shows what it does."
+        else:
+            message = f"it doesn't wait for {step!r} ({waits})."
+        super().__init__(f"The run {run} can't be answered: {message}")
+
+
+class AnswerRefused(ControlError):
+    """Prefect doesn't take the answer."""
+
+    def __init__(self, about: str, reason: str) -> None:
+        super().__init__(f"The answer for {about!r} was not taken: {reason}")

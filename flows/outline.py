@@ -8,6 +8,7 @@ from typing import Any
 
 from codegen.groups import apart_by
 from flows.prefect_steps import Edges
+from steps.approval import asking
 from steps.block import Block, enough
 from steps.work import Handlers, Work
 
@@ -27,12 +28,14 @@ class Entry:
     when: str | None = None
     recover: bool = False
     rollback: list[Entry] = field(default_factory=list)
+    requires_approval: bool = False
 
     @property
     def is_apart(self) -> bool:
         """Whether it is a group that runs its steps by itself."""
         work, handled = self.work, {"on_error": self.on_error or None, "rollback": tuple(self.rollback)}
-        said = {"on": work.on, "for_each": work.for_each, "repeat": work.repeat, **handled, **self.whole}
+        said = {"on": work.on, "for_each": work.for_each, "repeat": work.repeat}
+        said |= {**handled, **self.whole, "requires_approval": self.requires_approval}
         return self.is_group and apart_by(said) is not None
 
 
@@ -52,9 +55,10 @@ def _listed(entries: Iterable[Entry], edges: Edges, around: int, parent: str | N
             whole = dict(entry.whole)
             needed = enough(whole.pop("wait_for", "all"))
             block = Block(inside, branch=work.branch, enough=needed, **whole)
-            yield replace(work, inner=block, branch=None)
+            work = replace(work, inner=block, branch=None)
+            yield asking(work) if entry.requires_approval else work
         else:
-            yield work
+            yield asking(work) if entry.requires_approval else work
             yield from _listed(entry.children, edges, around, work.id)
 
 

@@ -36,9 +36,10 @@ from flows.prefect_steps import Edges, performer
 from flows.session import Session, current, entered, opened
 from flows.subflow import surrounded
 from flows.telling import listener_for
+from steps.approved_run import run_of
 from steps.branching import as_it_equals, as_it_holds
 from steps.work import Work, inside
-from steps.workflow_run import Plan, WorkflowRun
+from steps.workflow_run import Plan
 
 __all__ = ["Group", "Repeat", "Retry", "Run"]
 
@@ -84,10 +85,12 @@ class Run:
         targets: Sequence[str] = (),
         timeout: float | None = None,
         workflows: Mapping[str, Any] | None = None,
+        requires_approval: bool = False,
     ) -> None:
         self._workflows = workflows or {}
         self._known = {"name": name, "targets": tuple(targets), **known(params or {}, secret_params or {})}
         self._timeout = timeout
+        self._requires_approval = requires_approval
         self._sections: dict[str, list[Entry]] = {"steps": [], "on_failure": [], "always": []}
         self._position = _Position(self._sections["steps"])
         self._entries: dict[str, Entry] = {}
@@ -101,6 +104,7 @@ class Run:
         join: Join = "all",
         run_if: RunIf = "succeeded",
         enabled: bool = True,
+        requires_approval: bool = False,
         when: str | None = None,
         on: str | None = None,
         for_each: str | Sequence[Any] | None = None,
@@ -126,7 +130,7 @@ class Run:
             repeat=repeat,
             perform=performer(step, node.id, self._edges),
         )
-        self._enter(Entry(work))
+        self._enter(Entry(work, requires_approval=requires_approval))
 
     @contextmanager
     def parallel(self, name: str, *, wait_for: Join = "all", **options: Any) -> Iterator[Group]:
@@ -216,7 +220,7 @@ class Run:
 
     async def _carried_out(self, plan: Plan, session: Session) -> Report:
         around = surrounded(session, self._workflows, listener=listener_for(session), **self._known)
-        run = WorkflowRun(plan, around)
+        run = run_of(plan, around, requires_approval=self._requires_approval)
         with session.cancels(run.cancel):
             if current() is session:
                 with terminable(session):  # again: a subflow has Prefect's handler back in place
@@ -259,6 +263,7 @@ class Run:
         **options: Any,
     ) -> Iterator[Group]:
         """`options`: what a step says of its executions, and a group of its steps as a whole."""
+        asks = options.pop("requires_approval", False)
         together = {key: options.pop(key) for key in _WHOLE if key in options}
         node = self._node(
             name,
@@ -269,7 +274,7 @@ class Run:
             tolerated=continue_on_error,
             is_group=True,
         )
-        entry = Entry(Work(node=node, **options), is_group=True, whole={**whole, **together})
+        entry = Entry(Work(node=node, **options), True, requires_approval=asks, whole={**whole, **together})
         self._enter(entry)
         with self._at(_Position(entry.children, name, chained=chained, cases=cases)):
             yield Group(name)

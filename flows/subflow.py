@@ -11,6 +11,7 @@ from codegen.naming import title
 from codegen.render import flow_arguments
 from codegen.result import Report
 from codegen.sub_workflows import Library
+from flows.approvals import desk_of
 from flows.configuration import registry
 from flows.prefect_events import PrefectEvents
 from flows.secret_blocks import run_secrets
@@ -30,6 +31,7 @@ def surrounded(session: Session, workflows: Mapping[str, Any], **known: Any) -> 
         path="" if errand is None else errand.path,
         secrets=run_secrets() if errand is None else errand.secrets,
         events=PrefectEvents(session.outermost.run_id),
+        ask=desk_of(session.outermost.run_id).ask,
         **known,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from codegen.capability import able
 from codegen.decision import EngineName
 from codegen.document import load_file, parse
 from codegen.errors import DocumentError, ParameterError, Problem
@@ -24,6 +25,7 @@ from codegen.workflow import Step, Workflow
 from flows.documents import folders, found, resolved
 from rehearsal.form import Case, TestFile
 from steps.acting import HARMLESS, Acts, Behaviour
+from steps.approved_run import START
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,10 @@ def read_file(path: Path) -> list[Rehearsal]:
             problems += error.problems
             continue
         problems += [marks.placed(problem, file) for problem in _unfit(case, workflow, f"cases[{number}]")]
-        rehearsals.append(Rehearsal(file, case, workflow, case.engines or tests.engines))
+        engines = _fit(case.engines or tests.engines, workflow)
+        if not engines:
+            problems.append(marks.placed(_no_engine(workflow, f"cases[{number}]"), file))
+        rehearsals.append(Rehearsal(file, case, workflow, engines))
     if problems:
         raise DocumentError(dict.fromkeys(problems))
     return rehearsals
@@ -142,14 +147,30 @@ def _words(kind: str, message: str) -> tuple[str, str]:
     return message.removeprefix("Value error, "), ""
 
 
+def _fit(engines: Iterable[EngineName], workflow: Workflow) -> tuple[EngineName, ...]:
+    """Those of the engines that can run the workflow."""
+    reasons = able(workflow)
+    return tuple(engine for engine in engines if not reasons[engine])
+
+
+def _no_engine(workflow: Workflow, place: str) -> Problem:
+    reason = next(str(reason) for reasons in able(workflow).values() for reason in reasons)
+    return Problem(
+        place, f"no engine of the case can run the workflow: {reason}", "name another one in engines"
+    )
+
+
 def _unfit(case: Case, workflow: Workflow, place: str) -> Iterator[Problem]:
     """What a case says that its workflow has no use for."""
     steps = {step.id: step for _, step in every_step(workflow)}
     for id, acts in case.leaves.items():
         step, depth = _step_at(id, workflow, Library(workflow.workflows))
         if step is None:
-            yield _unknown(f"{place}.leaves.{id}", id, steps)
+            if not (id == START and workflow.requires_approval):
+                yield _unknown(f"{place}.leaves.{id}", id, steps)
         elif not isinstance(step, Leaf):
+            if step.requires_approval:
+                continue
             yield Problem(f"{place}.leaves.{id}", f"{id} is a group", "name the steps in it")
         elif type(step) in HARMLESS:
             kind = step.type

@@ -16,6 +16,7 @@ from codegen.result import Report
 from rehearsal.course import Course, main_leaves
 from rehearsal.reading import Rehearsal
 from steps.acting import Actors
+from steps.approval import asked_instead
 from steps.clock import VirtualClock, keeping, present
 from steps.events import Event
 from steps.executor import rehearsed
@@ -44,7 +45,8 @@ class Audience(Recorder):
 @contextmanager
 def staged(rehearsal: Rehearsal) -> Iterator[None]:
     """Runs inside the block are rehearsals of the case: without effects, and without taking time."""
-    with keeping(VirtualClock()), rehearsed(Actors(rehearsal.case.leaves)):
+    actors = Actors(rehearsal.case.leaves)
+    with keeping(VirtualClock()), rehearsed(actors), asked_instead(actors.answer):
         yield
 
 

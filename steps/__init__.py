@@ -1,5 +1,6 @@
 """What one step does: functions whose arguments are the step's own keys."""
 
+from steps.approval import approval
 from steps.call import python
 from steps.command import command
 from steps.ending import fail, stop
@@ -19,6 +20,7 @@ __all__ = [
     "Outcome",
     "Scope",
     "StepFailed",
+    "approval",
     "command",
     "emit",
     "fail",

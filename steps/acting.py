@@ -9,20 +9,31 @@ from typing import Any
 from pydantic import Field
 
 from codegen.fields import Duration, Model, Name
-from codegen.leaves import Fail, Leaf, Set, Stop, SubWorkflow, Validation, Wait
+from codegen.leaves import Approval, Fail, Leaf, Set, Stop, SubWorkflow, Validation, Wait
 from steps.clock import present
 from steps.errors import StepFailed
 from steps.executor import Plain
-from steps.scope import Scope
+from steps.scope import Answer, Question, Scope
 from steps.timing import limited
 
 HARMLESS: frozenset[type[Leaf]] = frozenset({Set, Fail, Stop, Validation})
 """Types of steps that touch nothing; they are always run for real."""
-_UNLESS_TOLD: frozenset[type[Leaf]] = frozenset({Wait, SubWorkflow})
+_UNLESS_TOLD: frozenset[type[Leaf]] = frozenset({Wait, SubWorkflow, Approval})
+
+
+class Reply(Model):
+    """How a person answers; `approved: null` is nobody's answer."""
+
+    approved: bool | None = True
+    by: Name = "rehearsal"
+    comment: str = ""
 
 
 class Behaviour(Model):
     """How a pretended step behaves, in each of its executions.
+
+    `answer` is what a person says who is asked by it, or before it; without one it is yes. What an approval
+    `takes` is the time until then.
 
     It takes `takes` of the run's time; then `fails` tries fail and those after them succeed. With `fail` and
     without `fails` every try fails. `results` are those of the first, second, ... try, the last one for all
@@ -34,6 +45,7 @@ class Behaviour(Model):
     fails: int = Field(default=0, ge=0)
     fail: Name | None = None
     takes: Duration = 0.0
+    answer: Reply = Reply()
 
     def result_of(self, attempt: int) -> Any:
         """The result of a try, counted from 1."""
@@ -70,7 +82,7 @@ class Actors:
         self, model: type[Leaf], function: Plain[...], scope: Scope, values: Mapping[str, Any]
     ) -> Any:
         """What the step gives, or its failure."""
-        if model in HARMLESS or (model in _UNLESS_TOLD and scope.path not in self._behaviours):
+        if model in HARMLESS or (model in _UNLESS_TOLD and not self._told(model, scope)):
             await present().sleep(0)
             return await function(scope, **values)
         self._attempts[scope.key] += 1
@@ -81,6 +93,29 @@ class Actors:
         if (reason := behaviour.failure_of(attempt)) is not None:
             raise StepFailed(reason, result)
         return result
+
+    async def answer(self, question: Question, scope: Scope) -> Answer | None:
+        """What a person says who is asked; None where nobody does in time."""
+        is_step = question.key == scope.key
+        behaviour = self._behaviour(scope) if is_step else self._of_all(question.about)
+        reply, takes = behaviour.answer, behaviour.takes if is_step else 0.0
+        if reply.approved is None or takes > question.timeout:
+            await present().sleep(question.timeout)
+            return None
+        await present().sleep(takes)
+        return Answer(reply.approved, reply.by, "", reply.comment)
+
+    def _of_all(self, path: str) -> Behaviour:
+        """How a step behaves before its executions: as the first of them."""
+        acts = self._behaviours.get(path, _IDLE)
+        while not isinstance(acts, Behaviour):
+            acts = next(iter(acts), _IDLE)
+        return acts
+
+    def _told(self, model: type[Leaf], scope: Scope) -> bool:
+        """Whether the step is said to do something else than what it would do."""
+        said = self._behaviour(scope).model_fields_set - {"answer"}
+        return bool(said - {"takes"} if model is Approval else said)
 
     def _behaviour(self, scope: Scope) -> Behaviour:
         acts = self._behaviours.get(scope.path, _IDLE)

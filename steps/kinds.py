@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from steps.approval import approval
 from steps.call import python
 from steps.command import command
 from steps.ending import fail, stop
@@ -16,6 +17,7 @@ from steps.waiting import wait
 from steps.web import http
 
 EXECUTORS: Mapping[str, Executor[...]] = {
+    "approval": approval,
     "command": command,
     "emit": emit,
     "fail": fail,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -81,6 +81,31 @@ class Errand:
     secrets: Secrets
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person is asked before anything goes on.
+
+    `key` is the same whenever the same question of the same run is asked; `about` is what people call it:
+    a step. Only `approvers` may answer, where there are any, and within `timeout` seconds.
+    """
+
+    key: str
+    about: str
+    message: str
+    approvers: tuple[str, ...]
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A person's yes or no. Who it was is what they said."""
+
+    approved: bool
+    by: str
+    at: str
+    comment: str = ""
+
+
 class Running(Protocol):
     """A run of a document."""
 
@@ -89,6 +114,9 @@ class Running(Protocol):
 
     def cancel(self) -> None:
         """End in order what runs."""
+
+
+Ask = Callable[[Question, "Scope"], Awaitable[Answer | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +141,8 @@ class Surroundings:
     library: Library | None = None
     run_document: Callable[[Errand], Running] | None = None
     path: str = ""
+    ask: Ask | None = None
+    """How a person is asked; it gives None where nobody has answered in time."""
     events: EventService | None = None
     """Prefect's, where the run is one in Prefect."""
 

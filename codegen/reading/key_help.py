@@ -124,8 +124,8 @@ KEY_HELP: dict[str, dict[str, str]] = {
     "Wait": {"duration": "How long."},
     "Approval": {
         "message": "What people are asked.",
-        "approvers": "Who may answer.",
-        "on_timeout": "What happens when nobody does.",
+        "approvers": "The names under which an answer counts; left out: any name.",
+        "on_timeout": "What it counts as when nobody answers in time: a failure or a yes.",
     },
     "SubWorkflow": {
         "workflow": "The other document's name.",

@@ -1,0 +1,163 @@
+"""Approvals, without Prefect: what is asked, how often, and what the answers do."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from codegen.document import parse
+from codegen.durations import format_duration
+from codegen.result import Report
+from steps.approval import PATIENCE, asked_instead, asking
+from steps.approved_run import run_of
+from steps.interpreter import interpret, plan
+from steps.scope import Answer, Ask, Question, Scope, Surroundings
+from steps.workflow_run import Plan, WorkflowRun
+
+
+class Person:
+    """Answers everything in the same way, and remembers what was asked."""
+
+    def __init__(self, approved: bool | None = True) -> None:
+        self.approved = approved
+        self.questions: list[Question] = []
+        self.asked = asyncio.Event()
+
+    async def __call__(self, question: Question, scope: Scope) -> Answer | None:
+        assert scope.surroundings.name
+        self.questions.append(question)
+        self.asked.set()
+        await asyncio.sleep(0)
+        return None if self.approved is None else Answer(self.approved, "ann", "now", "so be it")
+
+
+class Nobody(Person):
+    """Doesn't answer while anybody waits."""
+
+    async def __call__(self, question: Question, scope: Scope) -> Answer | None:
+        self.asked.set()
+        return await asyncio.Future()
+
+
+def document(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"name": "Release", "steps": list(steps), **more}
+
+
+def ask(**more: Any) -> dict[str, Any]:
+    return {"id": "ask", "type": "approval", "message": "Release {{ 1 + 2 }}?", **more}
+
+
+async def interpreted(given: dict[str, Any], person: Ask) -> Report:
+    with asked_instead(person):
+        return await interpret(parse(given), run_id="r").run()
+
+
+def around(ask: Ask | None = None) -> Surroundings:
+    return Surroundings(run_id="r", name="Release", ask=ask)
+
+
+def asking_plan(given: dict[str, Any], person: Ask) -> tuple[Plan, Surroundings]:
+    """The plan of a document each of whose steps requires approval."""
+    made = plan(parse(given))
+    surroundings = replace(around(person), targets=("a.localhost", "b.localhost"))
+    return replace(made, steps=tuple(asking(work) for work in made.steps)), surroundings
+
+
+async def test_the_message_is_rendered() -> None:
+    """The question has it, with who may answer and for how long it is open."""
+    person = Person()
+    report = await interpreted(document(ask(approvers=["ann"], timeout="1h")), person)
+    assert report.steps["ask"].result == {"approved": True, "by": "ann", "at": "now", "comment": "so be it"}
+    assert person.questions == [Question("r.ask", "ask", "Release 3?", ("ann",), 3600.0)]
+
+
+@pytest.mark.parametrize(
+    ("approved", "options", "error"),
+    [
+        (True, {}, None),
+        (False, {}, "denied by ann: so be it"),
+        (None, {"timeout": "1h"}, "nobody answered within 1h"),
+        (None, {}, f"nobody answered within {format_duration(PATIENCE)}"),
+        (None, {"timeout": "1h", "on_timeout": "approve"}, None),
+        (False, {"on_timeout": "approve"}, "denied by ann: so be it"),
+    ],
+)
+async def test_what_an_answer_does(approved: bool | None, options: dict[str, Any], error: str | None) -> None:
+    """A yes is a success, all else a failure, except where the document says so of no answer."""
+    report = await interpreted(document(ask(**options)), Person(approved))
+    record = report.steps["ask"]
+    assert (record.error.message if record.error else None) == error
+    assert record.result["approved"] is (error is None)
+
+
+async def test_where_nobody_can_be_asked_the_step_fails() -> None:
+    """It says why."""
+    report = await interpret(parse(document(ask())), run_id="r").run()
+    assert report.error is not None
+    assert "approvals need Prefect" in report.error.message
+
+
+async def test_a_step_asks_once_however_often_it_runs() -> None:
+    """For all its targets and all its rounds; the answer holds for all."""
+    step = {"id": "a", "type": "set", "values": {"x": 1}, "on": "targets", "max_parallel": 1}
+    step["repeat"] = {"until": "false", "max": 2}
+    for approved, status in ((True, "not yet true"), (False, "denied by ann: so be it")):
+        person = Person(approved)
+        made, surroundings = asking_plan(document(step, targets=["a.localhost", "b.localhost"]), person)
+        report = await WorkflowRun(made, surroundings).run()
+        assert len(person.questions) == 1
+        assert all(item.error and status in item.error.message for item in report.steps["a"].items)
+    assert person.questions[0].message == "May step 'a' of 'Release' start?"
+
+
+async def test_a_group_asks_before_its_first_step() -> None:
+    """And, tried again by itself, only once."""
+    inner = {"id": "a", "type": "fail", "message": "no"}
+    group = {"id": "g", "type": "sequential", "retry": {"attempts": 3, "delay": 0}, "steps": [inner]}
+    person = Person()
+    made, surroundings = asking_plan(document(group), person)
+    report = await WorkflowRun(made, surroundings).run()
+    assert report.steps["g"].attempts == 3
+    assert [question.about for question in person.questions] == ["g"]
+
+
+WHOLE = document({"id": "a", "type": "set", "values": {"x": 1}}, **{"finally": [{"id": "z", "type": "stop"}]})
+
+
+@pytest.mark.parametrize(
+    ("approved", "statuses"),
+    [(True, ["succeeded", "succeeded"]), (False, ["blocked", "skipped"]), (None, ["blocked", "skipped"])],
+)
+async def test_a_document_begins_after_a_yes(approved: bool | None, statuses: list[str]) -> None:
+    """Otherwise nothing of it starts, its always-steps included."""
+    run = run_of(plan(parse(WHOLE)), around(Person(approved)), requires_approval=True)
+    report = await run.run()
+    assert report.success is bool(approved)
+    assert [record.status for record in report.steps.values()] == statuses
+
+
+@pytest.mark.parametrize("when", ["before", "while it waits"])
+async def test_a_document_that_waits_can_be_cancelled(when: str) -> None:
+    """Nothing of it starts."""
+    person = Nobody()
+    run = run_of(plan(parse(WHOLE)), around(person), requires_approval=True)
+    if when == "before":
+        run.cancel()
+    work = asyncio.create_task(run.run())
+    if when != "before":
+        await person.asked.wait()
+        run.cancel()
+    report = await work
+    assert report.cancelled
+    assert {record.status for record in report.steps.values()} == {"cancelled"}
+
+
+async def test_a_run_whose_task_is_cancelled_asks_no_more() -> None:
+    """The cancellation goes on."""
+    person = Nobody()
+    work = asyncio.create_task(run_of(plan(parse(WHOLE)), around(person), requires_approval=True).run())
+    await person.asked.wait()
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
