@@ -34,7 +34,7 @@ class Entry:
     def is_apart(self) -> bool:
         """Whether it is a group that runs its steps by itself."""
         work, handled = self.work, {"on_error": self.on_error or None, "rollback": tuple(self.rollback)}
-        said = {"on": work.on, "for_each": work.for_each, "repeat": work.repeat}
+        said: dict[str, Any] = {"on": work.on, "for_each": work.for_each, "repeat": work.repeat}
         said |= {**handled, **self.whole, "requires_approval": self.requires_approval}
         return self.is_group and apart_by(said) is not None
 
