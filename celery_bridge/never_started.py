@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from codegen.document import parse
+from codegen.groups import walk
 from codegen.result import Report, StepError, StepRecord
-from codegen.workflow import sections, walk
+from codegen.workflow import sections
 from steps.events import now
 
 

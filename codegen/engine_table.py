@@ -9,11 +9,12 @@ from pathlib import Path
 
 from codegen.capability import LIMITS, Kind
 from codegen.decision import ENGINES, EngineName
+from codegen.groups import STEP_TYPES
 from codegen.reading.key_help import KEY_HELP
 from codegen.reading.wording import keys_of
 from codegen.step import StepBase
 from codegen.support import NOT_BUILT_STEP_KEYS, NOT_BUILT_WORKFLOW_KEYS, RUNNABLE
-from codegen.workflow import STEP_TYPES, Workflow
+from codegen.workflow import Workflow
 
 FILE = Path(__file__).parent.parent / "docs" / "reference" / "engines.md"
 BEGIN = "<!-- Generated from codegen/capability.py: python -m codegen.engine_table -->"

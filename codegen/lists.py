@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from codegen.workflow import Step, Workflow, branches, sections, walk
+from codegen.groups import Step, branches, walk
+from codegen.workflow import Workflow, sections
 
 
 def step_lists(workflow: Workflow) -> Iterator[tuple[str, tuple[Step, ...]]]:

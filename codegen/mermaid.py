@@ -6,9 +6,10 @@ digits and some harmless marks is written as an entity: no text can end a label 
 
 from collections.abc import Sequence
 
+from codegen.groups import Condition, Group, Parallel, Step, Switch, branches
 from codegen.lists import every_step
 from codegen.schedule import nodes_of
-from codegen.workflow import Condition, Group, Parallel, Step, Switch, Workflow, branches, sections
+from codegen.workflow import Workflow, sections
 
 LONGEST_LABEL = 80
 _HARMLESS = frozenset(" _-.,/+=()!?'…")

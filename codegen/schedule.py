@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from codegen.groups import Group, Parallel, Step, branches
 from codegen.result import FINAL, SATISFIED, StepStatus
 from codegen.step import Join, RunIf
-from codegen.workflow import Group, Parallel, Step, branches
 
 Ending = Literal["succeeded", "failed", "skipped", "blocked", "cancelled", "lost"]
 # What the steps of a group become that ended without having been opened; of a failed one, blocked.

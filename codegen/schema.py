@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from codegen.fields import Model
+from codegen.groups import STEP_TYPES
 from codegen.reading.key_help import KEY_HELP
 from codegen.reading.wording import OFFERED
 from codegen.step import StepBase
 from codegen.support import NOT_BUILT_STEP_KEYS, NOT_BUILT_WORKFLOW_KEYS, RUNNABLE
-from codegen.workflow import STEP_TYPES, Workflow
+from codegen.workflow import Workflow
 
 FILE = Path(__file__).parent.parent / "schemas" / "workflow.schema.json"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"

@@ -20,7 +20,7 @@ from codegen.fields import (
 )
 
 if TYPE_CHECKING:
-    from codegen.workflow import Step
+    from codegen.groups import Step
 
 RunIf = Literal["succeeded", "failed", "finished"]
 Join = Literal["all", "any"] | Positive

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from codegen.fields import TextKind
+from codegen.groups import Group, Step, Switch
 from codegen.leaves import Leaf, own_fields, text_kind
 from codegen.paths import part
 from codegen.secret_use import SECRETS, may_hold_secrets
-from codegen.workflow import Group, Step, Switch
 
 EVERYWHERE = frozenset({"params", "targets", "name", "run", "steps"})
 PER_ITEM = frozenset({"target", "item", "index"})

@@ -8,26 +8,9 @@ from pydantic import Field, model_validator
 
 from codegen.defaults import Defaults, inherit
 from codegen.fields import DocumentName, Duration, Identifier, Model, Name, Positive, Template
-from codegen.groups import (
-    DEFAULT,
-    ELSE,
-    STEP_TYPES,
-    THEN,
-    Condition,
-    Group,
-    Parallel,
-    Sequential,
-    Step,
-    Switch,
-    branches,
-    case_branch,
-    case_of,
-    is_apart,
-    walk,
-    why_apart,
-)
+from codegen.groups import Step
 from codegen.parameters import Parameter
-from codegen.step import OnError, Repeat, Retry, Risk, Rollout, RunIf
+from codegen.step import OnError, Risk
 
 EnginePreference = Literal["auto", "celery", "prefect"]
 WorkflowType = Literal[
@@ -138,31 +121,3 @@ def sections(workflow: Workflow) -> tuple[tuple[str, tuple[Step, ...]], ...]:
         ("on_failure", workflow.on_failure),
         ("finally", workflow.finally_),
     )
-
-
-__all__ = [
-    "DEFAULT",
-    "ELSE",
-    "STEP_TYPES",
-    "THEN",
-    "Condition",
-    "Defaults",
-    "Group",
-    "OnError",
-    "Parallel",
-    "Repeat",
-    "Retry",
-    "Rollout",
-    "RunIf",
-    "Sequential",
-    "Step",
-    "Switch",
-    "Workflow",
-    "branches",
-    "case_branch",
-    "case_of",
-    "is_apart",
-    "sections",
-    "walk",
-    "why_apart",
-]

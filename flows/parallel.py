@@ -24,10 +24,10 @@ from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
+from codegen.groups import DEFAULT, ELSE, THEN, case_branch
 from codegen.result import Report
 from codegen.schedule import Node
 from codegen.step import Join, Repeat, Retry, RunIf
-from codegen.workflow import DEFAULT, ELSE, THEN, case_branch
 from flows.endings import unsuccessful, why
 from flows.guard import guarded, terminable
 from flows.outline import Entry, works

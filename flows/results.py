@@ -2,9 +2,10 @@
 
 from codegen.decision import Decision
 from codegen.document import workflow_id
+from codegen.groups import walk
 from codegen.leaves import Leaf
 from codegen.result import Report, RunResult
-from codegen.workflow import Workflow, walk
+from codegen.workflow import Workflow
 from flows.endings import why
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from codegen.groups import branches
 from codegen.leaves import Leaf
 from codegen.lists import every_step
 from codegen.result import Report
-from codegen.workflow import Workflow, branches
+from codegen.workflow import Workflow
 from steps.events import Event
 
 

@@ -11,6 +11,7 @@ from codegen.capability import able
 from codegen.decision import EngineName
 from codegen.document import load_file, parse
 from codegen.errors import DocumentError, ParameterError, Problem
+from codegen.groups import Step
 from codegen.leaves import Leaf, SubWorkflow
 from codegen.lists import every_step, fan_outs
 from codegen.parameters import check_values
@@ -21,7 +22,7 @@ from codegen.reading.source_text import check_text, read_text
 from codegen.reading.yaml_source import read_yaml
 from codegen.sub_workflows import Library
 from codegen.targets import check_targets
-from codegen.workflow import Step, Workflow
+from codegen.workflow import Workflow
 from flows.documents import folders, found, resolved
 from rehearsal.form import Case, TestFile
 from steps.acting import HARMLESS, Acts, Behaviour

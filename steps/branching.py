@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
+from codegen.groups import DEFAULT, ELSE, THEN, case_branch
 from codegen.scalars import scalar_text
-from codegen.workflow import DEFAULT, ELSE, THEN, case_branch
 from steps.scope import Scope
 from steps.work import Branch
 

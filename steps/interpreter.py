@@ -5,11 +5,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from codegen.groups import Condition, Parallel, Step, Switch, branches, is_apart
 from codegen.leaves import Leaf, own_fields
 from codegen.parameters import check_values, secret_parameters
 from codegen.schedule import Node, nodes_of
+from codegen.step import OnError
 from codegen.sub_workflows import Library
-from codegen.workflow import Condition, OnError, Parallel, Step, Switch, Workflow, branches, is_apart
+from codegen.workflow import Workflow
 from steps.block import Block, enough
 from steps.branching import as_it_equals, as_it_holds
 from steps.events import Listener, ignore

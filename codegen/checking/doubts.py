@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from codegen.checking.graph import Place, places
 from codegen.checking.order_checks import FINALLY
 from codegen.errors import Problem
+from codegen.groups import Step
 from codegen.leaves import Leaf, Script, own_fields
 from codegen.mentions import of_expression, of_template
 from codegen.parameters import secret_parameters
 from codegen.secret_use import PARAMS, SECRETS, named_parameters, named_secrets, shows_on_command_line
 from codegen.sub_workflows import documents, within
 from codegen.texts import NOWHERE, Written, fans_out, texts
-from codegen.workflow import Step, Workflow
+from codegen.workflow import Workflow
 
 
 def warnings(workflow: Workflow) -> tuple[Problem, ...]:

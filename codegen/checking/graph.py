@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from codegen.checking.bits import in_at_least
 from codegen.checking.circles import circle_of, knots
+from codegen.groups import Step, walk
 from codegen.schedule import Node, nodes_of
-from codegen.workflow import Step, Workflow, sections, walk
+from codegen.workflow import Workflow, sections
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from codegen.checking.graph import Place
 from codegen.checking.order_checks import MAIN
 from codegen.errors import Problem
+from codegen.groups import Group, Parallel, Step, walk
 from codegen.leaves import Approval, Fail, Listen, Set, Stop, Validation, Wait
 from codegen.reading.salvage import Lost
 from codegen.scoring.basis import counted
-from codegen.workflow import Group, OnError, Parallel, Step, walk
+from codegen.step import OnError
 
 MOST_HANDLERS = 4
 _ENDINGS = (Fail, Stop)

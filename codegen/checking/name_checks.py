@@ -8,6 +8,7 @@ from codegen.checking.order_checks import FINALLY, ON_FAILURE
 from codegen.checking.references import References
 from codegen.errors import Problem
 from codegen.expressions import ExpressionError, parse_template
+from codegen.groups import Group
 from codegen.leaves import SubWorkflow
 from codegen.mentions import Mentions, of_expression, of_template
 from codegen.parameters import secret_parameters
@@ -16,7 +17,7 @@ from codegen.secret_use import ELSEWHERE as SECRETS_CURE
 from codegen.secret_use import PARAMS, SECRETS, misused
 from codegen.suggestions import Suggestions
 from codegen.texts import EVERYWHERE, NOWHERE, PER_ITEM, RESULT, Written, fans_out, texts
-from codegen.workflow import Group, Workflow
+from codegen.workflow import Workflow
 
 ERROR = ("message", "step", "target", "index", "place")
 ELSEWHERE = {

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from codegen.checking.graph import Graph, Place
 from codegen.checking.sight import Sight
 from codegen.errors import Problem
+from codegen.groups import why_apart
 from codegen.reading.salvage import Lost
 from codegen.suggestions import Suggestions
-from codegen.workflow import why_apart
 
 MAIN, ON_FAILURE, FINALLY = "steps", "on_failure", "finally"
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from codegen.checking.graph import Graph, Place
 from codegen.checking.order_checks import FINALLY, MAIN, ON_FAILURE, named, unknown_id
 from codegen.checking.sight import Sight
+from codegen.groups import Group, Step
 from codegen.leaves import Set, SubWorkflow
 from codegen.reading.salvage import Lost
 from codegen.sub_workflows import Library
 from codegen.suggestions import Suggestions
 from codegen.texts import Written
-from codegen.workflow import Group, Step
 
 RECORD = (
     "status",

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from codegen.checking.graph import Graph
+from codegen.groups import is_apart
 from codegen.texts import fans_out
-from codegen.workflow import is_apart
 
 
 class Sight:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from codegen.errors import Problem
+from codegen.groups import STEP_TYPES
 from codegen.leaves import COMMON_KEYS
 from codegen.paths import Path, written
 from codegen.reading.step_paths import document_around, step_around
@@ -14,7 +15,6 @@ from codegen.support import (
     not_built,
     type_not_built,
 )
-from codegen.workflow import STEP_TYPES
 
 TypeOf = Callable[[Path], Any]
 """The type of the step at a path, as far as it has one."""

@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from codegen.groups import STEP_TYPES, Group
 from codegen.paths import Path
 from codegen.reading.shape import Finding, findings, value_at
 from codegen.reading.step_paths import STEP_LISTS, step_around
-from codegen.workflow import STEP_TYPES, Group, Workflow
+from codegen.workflow import Workflow
 
 GROUPS = frozenset(name for name, model in STEP_TYPES.items() if issubclass(model, Group))
 ROUNDS = 3

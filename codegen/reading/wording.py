@@ -5,24 +5,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from codegen.defaults import Defaults
 from codegen.fields import Model
+from codegen.groups import STEP_TYPES
 from codegen.parameters import Parameter
 from codegen.paths import Path
 from codegen.reading.key_help import KEY_HELP
 from codegen.step import OnError, Repeat, Retry, Rollout, StepBase
 from codegen.suggestions import Suggestions
 from codegen.support import NOT_BUILT_STEP_KEYS, NOT_BUILT_WORKFLOW_KEYS, RUNNABLE
-from codegen.workflow import (
-    STEP_TYPES,
-    Concurrency,
-    Defaults,
-    Engine,
-    EventTrigger,
-    Schedule,
-    Triggers,
-    WebhookTrigger,
-    Workflow,
-)
+from codegen.workflow import Concurrency, Engine, EventTrigger, Schedule, Triggers, WebhookTrigger, Workflow
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
 OFFERED = tuple(name for name in STEP_TYPES if name in RUNNABLE)

@@ -5,24 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codegen.fields import Model
+from codegen.groups import DEFAULT, ELSE, THEN, Condition, Parallel, Step, Switch, branches, case_of
 from codegen.leaves import Leaf
 from codegen.naming import Names
 from codegen.rendering.context import Argument, Block, Call, Helper
 from codegen.rendering.tasks import INDENT, described, whole
 from codegen.source import docstring, literal
 from codegen.step import StepBase
-from codegen.workflow import (
-    DEFAULT,
-    ELSE,
-    THEN,
-    Condition,
-    Parallel,
-    Step,
-    Switch,
-    Workflow,
-    branches,
-    case_of,
-)
+from codegen.workflow import Workflow
 
 # CPython compiles at most 20 nested blocks; what lies deeper moves to a function of its own.
 MOST_NESTED = 15

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from codegen.document import canonical
+from codegen.groups import Group, Step
 from codegen.leaves import Leaf
 from codegen.rendering.context import Flow, Import
 from codegen.rendering.tasks import EXECUTORS
 from codegen.source import LINE
-from codegen.workflow import Group, Step, Workflow
+from codegen.workflow import Workflow
 
 _TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - looked for, not written to
 _OPTIONAL = frozenset(

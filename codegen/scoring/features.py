@@ -3,9 +3,10 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from codegen.groups import Condition, Group, Step, Switch, walk
 from codegen.lists import step_lists
 from codegen.scoring.fanout import fan_out
-from codegen.workflow import Condition, Group, Step, Switch, Workflow, walk
+from codegen.workflow import Workflow
 
 ADVANCED_TYPES = frozenset(
     {

@@ -8,13 +8,14 @@ opened up in it. The numbers are exact either way, but for the bound on choices 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from codegen.errors import DocumentError, Problem
+from codegen.groups import Condition, Group, Step, Switch, branches
 from codegen.lists import step_lists
 from codegen.schedule import Node, nodes_of
 from codegen.scoring.extent import NOTHING, Extent, beside, in_a_row, instead, leaf, repeated
 from codegen.scoring.fanout import runs_of
 from codegen.scoring.orders import CycleError
 from codegen.scoring.weave import Weave
-from codegen.workflow import Condition, Group, Step, Switch, Workflow, branches
+from codegen.workflow import Workflow
 
 
 def survey(workflow: Workflow) -> tuple[Extent, Extent]:

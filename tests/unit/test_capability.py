@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from codegen.capability import LIMITS, able
+from codegen.groups import STEP_TYPES
 from codegen.step import StepBase
-from codegen.workflow import STEP_TYPES, Workflow
+from codegen.workflow import Workflow
 from tests.unit.random_documents import step, workflow
 from tests.unit.reference_documents import triage
 

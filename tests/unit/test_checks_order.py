@@ -12,11 +12,12 @@ from codegen.checking.bits import in_at_least
 from codegen.checking.graph import Graph, places
 from codegen.checking.order_checks import connect
 from codegen.document import load
+from codegen.groups import Group, case_branch
 from codegen.reading.salvage import Lost
 from codegen.result import FINAL
 from codegen.schedule import Change, Conductor, nodes_of
 from codegen.suggestions import Suggestions
-from codegen.workflow import Group, Workflow, case_branch
+from codegen.workflow import Workflow
 from tests.unit.documents import document, refusal, refused, step
 
 

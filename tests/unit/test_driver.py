@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from codegen.groups import ELSE, THEN
 from codegen.result import StepError, StepRecord
 from codegen.schedule import Node
-from codegen.workflow import ELSE, THEN
 from steps.branching import as_it_holds
 from steps.driver import Driver
 from steps.errors import StepFailed

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codegen.groups import ELSE, THEN
 from codegen.result import FINAL
 from codegen.schedule import Node
-from codegen.workflow import ELSE, THEN
 from steps.driver import Driver
 from steps.errors import StepFailed
 from steps.frame import Frame

@@ -7,8 +7,8 @@ import pytest
 from codegen import engine_table
 from codegen.capability import LIMITS, Kind
 from codegen.engine_table import constructs, table
+from codegen.groups import STEP_TYPES
 from codegen.support import RUNNABLE
-from codegen.workflow import STEP_TYPES
 
 
 def rows() -> dict[str, list[str]]:

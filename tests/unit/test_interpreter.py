@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen.errors import ParameterError
+from codegen.groups import THEN
 from codegen.step import Retry
-from codegen.workflow import THEN, Workflow
+from codegen.workflow import Workflow
 from steps.errors import StepFailed, StepTimedOut
 from steps.events import Event, Listener
 from steps.interpreter import interpret, plan

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codegen.groups import walk
 from codegen.paths import parts, sort_key, written
-from codegen.workflow import Workflow, walk
+from codegen.workflow import Workflow
 from tests.unit.documents import step
 
 PATHS = st.lists(st.text(st.characters()) | st.integers(0, 10_000), max_size=6).map(tuple)

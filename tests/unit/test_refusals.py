@@ -6,10 +6,11 @@ import pytest
 
 from codegen.document import parse
 from codegen.errors import DocumentError
+from codegen.groups import STEP_TYPES
 from codegen.reading.wording import OFFERED, offered_keys
 from codegen.step import StepBase
 from codegen.support import NOT_BUILT_STEP_KEYS, NOT_BUILT_WORKFLOW_KEYS, RUNNABLE
-from codegen.workflow import STEP_TYPES, Workflow
+from codegen.workflow import Workflow
 from tests.unit.documents import step
 
 REFUSED_TYPE = next(name for name in STEP_TYPES if name not in RUNNABLE)

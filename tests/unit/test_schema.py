@@ -16,9 +16,10 @@ from ruamel.yaml import YAML
 from codegen import schema
 from codegen.document import canonical, load, load_file
 from codegen.errors import DocumentError
+from codegen.groups import STEP_TYPES
 from codegen.reading.key_help import KEY_HELP
 from codegen.support import NOT_BUILT_STEP_KEYS, NOT_BUILT_WORKFLOW_KEYS, RUNNABLE
-from codegen.workflow import STEP_TYPES, Workflow
+from codegen.workflow import Workflow
 from tests.unit.documents import FULL, step
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
