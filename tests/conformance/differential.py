@@ -38,8 +38,8 @@ def rehearsal_of(seed: int) -> Rehearsal:
     """A document with steps that succeed, fail, fail at first, or take their time; now and then a cancel."""
     rng = Random(seed)
     workflow = _drawn(rng)
-    leaves = [path for path, step in leaves_of(workflow) if _is_pretended(rng, step)]
-    behaviours = {path: _behaviours(rng, number) for number, path in enumerate(leaves)}
+    leaves = [(path, step) for path, step in leaves_of(workflow) if _is_pretended(rng, step)]
+    behaviours = {path: _behaviours(rng, step, number) for number, (path, step) in enumerate(leaves)}
     cancel = {"cancel_after": rng.uniform(0.5, 40)} if rng.random() < 0.15 else {}
     case = Case.model_validate({"name": f"seed {seed}", "leaves": behaviours, "expect": {}, **cancel})
     return Rehearsal(f"seed {seed}", case, workflow, ("celery", "prefect"))
@@ -57,9 +57,9 @@ def _is_pretended(rng: Random, step: Leaf) -> bool:
     return type(step) not in HARMLESS and (not isinstance(step, Wait | SubWorkflow) or rng.random() < 0.1)
 
 
-def _behaviours(rng: Random, number: int) -> dict[str, Any] | list[dict[str, Any]]:
+def _behaviours(rng: Random, step: Leaf, number: int) -> dict[str, Any] | list[dict[str, Any]]:
     """The same way in each execution, or now and then another one in each."""
-    if rng.random() < 0.15:
+    if step.for_each is not None and step.on is None and rng.random() < 0.4:
         return [_behaviour(rng, number) for _ in range(3)]
     return _behaviour(rng, number)
 
@@ -72,7 +72,7 @@ def _behaviour(rng: Random, number: int) -> dict[str, Any]:
         {"fails": 2},
         {"fail": "broken", "result": 1},
     ]
-    ways: list[dict[str, Any]] = [{"result": number}] * 4 + [{"results": [0, 1, 2, 3]}, *fails]
+    ways: list[dict[str, Any]] = [{"result": number}] * 14 + [{"results": [0, 1, 2, 3]}, *fails]
     return {**rng.choice(ways), "takes": rng.choice([1, 2, 5]) + number / 1000}
 
 

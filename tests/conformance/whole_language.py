@@ -20,17 +20,20 @@ _LEAVES = {
     "script": 1,
     "http": 1,
     "python": 1,
-    "fail": 1,
-    "stop": 0.5,
+    "fail": 0.6,
+    "stop": 0.4,
 }
 _ENDING = frozenset({"fail", "stop"})
 _CHANGING_NOTHING = _ENDING | {"set", "wait", "validation"}
 _GROUPS = frozenset({"sequential", "parallel", "condition", "switch"})
-_TRUTHS = ["true", "false", "params.p > 1", "1 / 0 > 1"]
-_OF_RESULTS = ["true", "false", "result == 1", "result is none", "result > 2", "1 / 0 > 1"]
+# Where most things go wrong, most steps never start, and there is nothing to compare.
+_TRUTHS = [*["true"] * 12, "params.p > 0", "params.p > 1", "false", "1 / 0 > 1"]
+_OF_RESULTS = ["true", "result == 1", "result is none", "result > 2", "1 / 0 > 1"]
+_HARMLESS_TIMES = ["1h", "1h", "30s", "6s", "3s"]
+_SELDOM = {"enabled": 0.04, "failed_when": 0.04, "succeeded_when": 0.04, "repeat": 0.06}
 _DEFAULTS: list[Spec] = [
     {"retry": {"attempts": 2, "delay": "500ms"}},
-    {"timeout": "4s"},
+    {"timeout": "10s"},
     {"run_if": "finished"},
     {"continue_on_error": True},
     {"on": "targets", "max_parallel": 1},
@@ -44,8 +47,7 @@ class WholeLanguage(Author):
     def __init__(self, rng: Random, level: int = 0) -> None:
         super().__init__(rng)
         self._level = level
-        if level:
-            self._left = rng.randint(1, 4)
+        self._left = rng.randint(1, 4) if level else rng.randint(4, 24)
         inside = level < MOST_LEVELS and rng.random() < 0.4
         self._undoes = True
         self._others = [f"w{number}" for number in range(rng.randint(1, 2))] if inside else []
@@ -73,7 +75,7 @@ class WholeLanguage(Author):
         rng = self._rng
         choices: Spec = {
             "description": "Drawn by chance.",
-            "timeout": rng.choice(["3s", "9s", "1h"]),
+            "timeout": rng.choice(_HARMLESS_TIMES),
             "defaults": rng.choice(_DEFAULTS),
             "outputs": {
                 "o": rng.choice(["{{ params.p }}", "{{ 1 / 0 }}", f"{{{{ steps.{first}.status }}}}"])
@@ -127,12 +129,18 @@ class WholeLanguage(Author):
 
     def _group(self, kind: str, depth: int) -> Spec:
         one = super()._group(kind, depth)
+        if kind == "condition":
+            one["when"] = self._rng.choice([*_TRUTHS, "false", "false"])
+        if kind == "switch":
+            one["value"] = self._rng.choice([*["'a'", "'b'", "'ab'[params.p - 1]"] * 3, "'c'", "1 / 0"])
         if kind == "switch" and self._rng.random() < 0.5:
             one["default"] = self._list(depth + 1, width=2)
         return one
 
     def _ordered(self, one: Spec, before: list[str]) -> Spec:
         one = super()._ordered(one, before)
+        if self._rng.random() < 0.8:
+            one.pop("run_if", None)
         if one.get("depends_on") and one.get("join", "all") == "all" and self._rng.random() < 0.5:
             seen = f"steps.{self._rng.choice(one['depends_on'])}.status"
             if one["type"] == "set":
@@ -140,7 +148,7 @@ class WholeLanguage(Author):
             elif one["type"] == "notification":
                 one["message"] = f"{{{{ {seen} }}}} at last"
             else:
-                one["when"] = f"{seen} == 'succeeded'"
+                one["when"] = f"{seen} != 'failed'"
         return one
 
     def _ways(self, one: Spec, depth: int) -> Spec:
@@ -148,7 +156,7 @@ class WholeLanguage(Author):
         choices = {**self._over(), **self._again(kind), **self._said(kind)}
         if kind == "condition":
             choices.pop("when")
-        ways = {key: value for key, value in choices.items() if self._rng.random() < 0.1}
+        ways = {key: value for key, value in choices.items() if self._rng.random() < _SELDOM.get(key, 0.1)}
         return ways | self._failing(one, depth)
 
     def _over(self) -> Spec:
@@ -168,24 +176,32 @@ class WholeLanguage(Author):
         if kind in _ENDING:
             return {}
         rng = self._rng
-        asked = _TRUTHS if kind in _GROUPS else _OF_RESULTS
+        asked = [*_TRUTHS, "false"] if kind in _GROUPS else [*_TRUTHS, *_OF_RESULTS]
         more = rng.choice([{}, {"delay": "1500ms"}])
         return {
             "retry": rng.choice([{"attempts": 2, "delay": 0}, {"attempts": 3, "delay": 1, "backoff": 2}]),
             "repeat": {rng.choice(["until", "while"]): rng.choice(asked), "max": rng.randint(1, 3), **more},
-            "timeout": rng.choice(["3s", "6s", "1h"]),
+            "timeout": rng.choice(_HARMLESS_TIMES),
         }
 
     def _said(self, kind: str) -> Spec:
         rng = self._rng
         if kind in _GROUPS:
-            return {"outputs": {"x": rng.choice(["1", "{{ params.p }}", "{{ 1 / 0 }}"])}}
+            return {
+                "outputs": {
+                    "x": rng.choice(
+                        ["1", "{{ params.p }}", "{{ params.list }}", "{{ [params.p] }}", "{{ 1 / 0 }}"]
+                    )
+                }
+            }
         if kind in _ENDING:
             return {}
         return {
-            "failed_when": rng.choice(_OF_RESULTS),
+            "failed_when": rng.choice(["false", *_OF_RESULTS]),
             "succeeded_when": rng.choice(_OF_RESULTS),
-            "outputs": {"x": rng.choice(["{{ result }}", "{{ result + 1 }}", "p{{ params.p }}"])},
+            "outputs": {
+                "x": rng.choice(["{{ result }}", "{{ [result] }}", "p{{ params.p }}", "{{ result + 1 }}"])
+            },
         }
 
     def _failing(self, one: Spec, depth: int) -> Spec:
