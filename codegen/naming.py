@@ -22,9 +22,9 @@ LONGEST_RUN_NAME = 200
 LONGEST_TITLE = 200
 
 _IMPORTED = """
-    Annotated Any AsGiven Field Literal Outcome Repeat Retry Run Scope SecretName WORKFLOWS arguments
-    asyncio command fail flow http judged notification python run_workflow script set_values stop task
-    validation wait
+    Annotated Any AsGiven Field Literal Outcome Repeat Retry Run Scope SecretName WORKFLOWS approval
+    arguments asyncio command emit fail flow http judged listen notification python run_workflow script
+    set_values stop task validation wait
 """
 _LOCAL = "outcome run scope targets"
 _LOOK_LIKE_DIGITS = "I O l"

@@ -30,7 +30,7 @@ RUNNABLE = frozenset(
     }
 )
 
-NOT_BUILT_STEP_KEYS = ("rollout", "idempotent")
+NOT_BUILT_STEP_KEYS = ("rollout",)
 NOT_BUILT_WORKFLOW_KEYS = ("triggers",)
 
 

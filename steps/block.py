@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from codegen.result import StepError, StepRecord
 from codegen.step import Join, Retry
-from steps.causes import first_failure
+from steps.causes import any_lost, first_failure
 from steps.driver import Driver
-from steps.errors import InnerFailed
+from steps.errors import InnerFailed, InnerLost
 from steps.frame import Frame
 from steps.scope import Outcome, Scope
 from steps.timing import limited
@@ -56,7 +56,8 @@ class Block:
         finally:
             scope.inner.update({id: steps[id] for id in fresh})
         if ending != "succeeded":
-            raise InnerFailed(self._cause(steps, scope))
+            cause = self._cause(steps, scope)
+            raise InnerLost(cause) if any_lost(self.works, steps) else InnerFailed(cause)
         inside = Scope(surroundings, scope.step, spots=scope.spots, error=error)
         return inside.outputs(Outcome(), self.outputs)
 

@@ -27,6 +27,11 @@ def first_failure(
     return blocked
 
 
+def any_lost(works: Iterable[Work], steps: Mapping[str, StepRecord]) -> bool:
+    """Whether of one of these steps nobody knows whether it did its work."""
+    return any(steps[work.id].status == "lost" for work in works)
+
+
 def why_blocked(work: Work, steps: Mapping[str, StepRecord]) -> StepError:
     """The error of a step that could not start."""
     for id in (*work.node.after, work.node.parent):

@@ -3,6 +3,7 @@
 StepFailed            the step did what it could and failed; `result` holds what it had
 ├── StepTimedOut      it took longer than its timeout and was killed
 └── InnerFailed       a step inside it failed
+    └── InnerLost     nobody knows whether that one did its work
 """
 
 from typing import Any, Self
@@ -45,3 +46,7 @@ class InnerFailed(StepFailed):
 
     def __reduce__(self) -> Any:
         return type(self), (self.cause,)
+
+
+class InnerLost(InnerFailed):
+    """A step inside this one is lost: nothing of this one may begin again."""

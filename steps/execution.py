@@ -9,9 +9,10 @@ from datetime import datetime
 
 from codegen.result import StepError, StepRecord, StepStatus
 from steps.clock import present
-from steps.errors import InnerFailed, StepFailed
+from steps.errors import InnerFailed, InnerLost, StepFailed
 from steps.events import now
 from steps.frame import Frame
+from steps.journal import Entry
 from steps.records import cancelled, ended, error_of, gathered, left, refused, side_by_side, skipped
 from steps.scope import Outcome, Scope, Spot, Undo
 from steps.work import NOT_NEEDED, Work, below, inside
@@ -25,6 +26,7 @@ class Execution:
         self._frame = frame
         self._steps = frame.surroundings.steps
         self._halt = frame.surroundings.halt
+        self._journal = frame.surroundings.journal
 
     async def run(self) -> StepRecord:
         """To the end, whatever happens on the way."""
@@ -126,28 +128,58 @@ class Execution:
         try:
             if self._work.when is not None and not scope.evaluate(self._work.when):
                 return self._told(scope, ended(scope, "skipped", begun))
-            if self._work.perform is not None:
-                scope.tell("started")
             record = await self._handled(scope, await self._tried(scope, begun))
         except StepFailed as failure:
             record = ended(scope, "failed", begun, error=error_of(scope, failure.message))
         except asyncio.CancelledError:
             record = ended(scope, "cancelled", begun, error=error_of(scope, "cancelled"))
+        if self._work.perform is None or self._work.on_error is not None:
+            self._journal.ended(scope.key, record.status)
         if record.status == "succeeded" and record.error is None and self._work.rollback is not None:
             scope.surroundings.undos.pop(scope.identity, None)  # a step that ran again was done now
             scope.surroundings.undos[scope.identity] = Undo(self._work.rollback, scope)
         return self._told(scope, record)
 
     async def _tried(self, scope: Scope, begun: datetime) -> StepRecord:
+        if self._work.perform is None:
+            return (await self._judged(scope, begun))[0]
+        if (past := self._journal.past(scope.key)) is not None:
+            return self._as_before(scope, past)
+        if self._halt.closed:
+            raise asyncio.CancelledError
+        if not self._work.idempotent:
+            await self._journal.begin(scope.key)
+        scope.tell("started")
+        record, stops = ended(scope, "cancelled", begun), False
+        try:
+            record, stops = await self._judged(scope, begun)
+        finally:
+            self._journal.tried(scope.key, record, stops=stops)
+        return record
+
+    def _as_before(self, scope: Scope, past: Entry) -> StepRecord:
+        """What an execution that has ended in an earlier life of the run gives, which is not done again."""
+        if past.record is None:
+            return ended(scope, "lost", past.time, error=error_of(scope, lost(self._journal.run_id, scope)))
+        if past.record.status == "cancelled":
+            raise asyncio.CancelledError
+        if past.stops:
+            self._halt.call()
+        return past.record
+
+    async def _judged(self, scope: Scope, begun: datetime) -> tuple[StepRecord, bool]:
+        """The record of all tries and repeats, and whether they end the run."""
         try:
             outcome = await self._repeated(scope)
         except StepFailed as failure:
-            return ended(scope, "failed", begun, Outcome(failure.result), _cause(scope, failure))
+            status: StepStatus = "lost" if isinstance(failure, InnerLost) else "failed"
+            return ended(scope, status, begun, Outcome(failure.result), _cause(scope, failure)), False
         except Exception as error:  # noqa: BLE001 - a step must not take the run with it
-            return ended(scope, "failed", begun, error=error_of(scope, f"{type(error).__name__}: {error}"))
+            message = f"{type(error).__name__}: {error}"
+            return ended(scope, "failed", begun, error=error_of(scope, message)), False
         if outcome.stops:
             self._halt.call()
-        return ended(scope, "succeeded", begun, outcome)
+        return ended(scope, "succeeded", begun, outcome), outcome.stops
 
     async def _repeated(self, scope: Scope) -> Outcome:
         repeat = self._work.repeat
@@ -183,7 +215,7 @@ class Execution:
     async def _handled(self, scope: Scope, record: StepRecord) -> StepRecord:
         """The record after the step's own failure handlers, where it has some and they apply."""
         handlers = self._work.on_error
-        if handlers is None or record.error is None:
+        if handlers is None or record.error is None or record.status == "lost":
             return record
         scope.error = record.error
         scope.inner[self._work.id] = record
@@ -211,6 +243,15 @@ def _tell_end(scope: Scope, record: StepRecord) -> StepRecord:
 def _adding(record: StepRecord, error: StepError, what: str) -> StepRecord:
     said = error.model_copy(update={"message": f"{error.message}; {what}"})
     return record.model_copy(update={"error": said})
+
+
+def lost(run_id: str, scope: Scope) -> str:
+    """What is to be said of a step that began in a process that died."""
+    return (
+        "it had begun when the process that ran it died, so nobody knows whether it did its work, and as it "
+        "is not idempotent it is not started again by itself. Find out; then "
+        f"`opsconductor retry {run_id} --from {scope.step}` runs it again"
+    )
 
 
 def _cause(scope: Scope, failure: StepFailed) -> StepError:

@@ -7,10 +7,14 @@ from contextlib import contextmanager
 
 
 class Halt:
-    """One for each list of a workflow, shared by all lists inside it."""
+    """One for each list of a workflow, shared by all lists inside it.
 
-    def __init__(self) -> None:
+    `closed`: what was not begun in an earlier life of the run is cancelled.
+    """
+
+    def __init__(self, *, closed: bool = False) -> None:
         self.called = False
+        self.closed = closed
         self._hear: list[Callable[[], None]] = []
 
     def call(self) -> None:

@@ -16,6 +16,7 @@ from steps.block import Block, enough
 from steps.branching import as_it_equals, as_it_holds
 from steps.events import Listener, ignore
 from steps.executor import Executor
+from steps.journal import Journal
 from steps.judging import judged
 from steps.kinds import EXECUTORS
 from steps.scope import Errand, Outcome, Scope, Surroundings
@@ -36,10 +37,12 @@ def interpret(
     listener: Listener = ignore,
     executors: Executors = EXECUTORS,
     secrets: Secrets | None = None,
+    journal: Journal | None = None,
 ) -> WorkflowRun:
     """A run of a document, ready to `run()`; `targets` stand in for the document's own.
 
-    `secrets` finds those that the document names; without it none are found.
+    `secrets` finds those that the document names; without it none are found. `journal` knows what earlier
+    lives of the run did.
 
     Raises `ParameterError` where the parameters don't fit.
     """
@@ -53,6 +56,7 @@ def interpret(
             path="",
             listener=listener,
             secrets=secrets or Secrets(),
+            journal=journal or Journal(run_id),
         ),
         executors,
     )
@@ -73,6 +77,7 @@ def _run(errand: Errand, executors: Executors) -> WorkflowRun:
             run_document=partial(_run, executors=executors),
             path=errand.path,
             secrets=errand.secrets,
+            journal=errand.journal,
         ),
     )
 
@@ -121,6 +126,7 @@ def _work(step: Step, node: Node, executors: Executors, **how: Any) -> Work:
         for_each=step.for_each,
         max_parallel=step.max_parallel,
         repeat=step.repeat,
+        idempotent=step.idempotent,
         on_error=_handlers(step.on_error, executors) if step.on_error else None,
         rollback=Block(_works(step.rollback, executors)) if step.rollback else None,
         **how,

@@ -17,6 +17,7 @@ from steps.errors import StepFailed
 from steps.event_service import EventService
 from steps.events import Event, Listener, Stream, ignore
 from steps.halt import Halt
+from steps.journal import Journal
 from steps.masking import Mask
 from steps.secret_values import Secrets
 from steps.sound_text import sound_text
@@ -79,6 +80,7 @@ class Errand:
     path: str
     listener: Listener
     secrets: Secrets
+    journal: Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ class Surroundings:
     undos: dict[str, Undo] = field(default_factory=dict)
     """What to undo should the run fail, in the order in which it was done."""
     halt: Halt = field(default_factory=Halt)
+    journal: Journal = field(default_factory=Journal)
     secrets: Secrets = field(default_factory=Secrets)
     library: Library | None = None
     run_document: Callable[[Errand], Running] | None = None

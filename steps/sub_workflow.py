@@ -62,6 +62,7 @@ def _begun(scope: Scope, name: str, parameters: Mapping[str, Any], targets: Sequ
             path=f"{scope.path}/",
             listener=_inside(scope),
             secrets=around.secrets,
+            journal=around.journal,
         )
     )
 

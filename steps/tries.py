@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from codegen.step import JITTER, Retry
 from steps.clock import present
-from steps.errors import StepFailed
+from steps.errors import InnerLost, StepFailed
 from steps.scope import Outcome, Scope
 from steps.work import Perform
 
@@ -19,7 +19,7 @@ async def with_retries(
         try:
             return await once(scope)
         except StepFailed as failure:
-            if retry is None or attempt >= retry.attempts or unless():
+            if retry is None or attempt >= retry.attempts or unless() or isinstance(failure, InnerLost):
                 raise
             attempt += 1
             delay = wait_before(attempt, retry)

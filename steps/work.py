@@ -48,6 +48,7 @@ class Work:
     """One step: its place in the order, and how to do it.
 
     `on` and `for_each` say over what it fans out; `perform` does one execution, all tries included.
+    `idempotent`: that may be done again when the process that did it died.
     A group has none. Either it is a mere frame around steps of the same list, of whose branches it opens the
     one that `branch` names; or it runs its steps by itself, as `inner`.
     """
@@ -61,6 +62,7 @@ class Work:
     inner: Inner | None = None
     branch: Branch | None = None
     repeat: Repeat | None = None
+    idempotent: bool = True
     on_error: Handlers | None = None
     rollback: Inner | None = None
 

@@ -9,7 +9,8 @@ from typing import Any
 from codegen.durations import format_duration
 from codegen.result import Report, StepError
 from codegen.schedule import Ending
-from steps.causes import first_failure
+from steps.again import kept
+from steps.causes import any_lost, first_failure
 from steps.clock import present
 from steps.data import json_data
 from steps.driver import Driver
@@ -20,7 +21,9 @@ from steps.halt import Halt
 from steps.kept_log import KeptLog
 from steps.records import Part, error_of, placed
 from steps.scope import Scope, Surroundings
-from steps.work import NOT_NEEDED, Work, below, blank
+from steps.work import NOT_NEEDED, Work, below, blank, inside
+
+SETTLING = 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +59,14 @@ class WorkflowRun:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.cancelled = False
         self._timed_out: StepError | None = None
+        self._main_halt = Halt()
         self._not_undone: list[StepError] = []
         self._around.steps.update(blank((*plan.steps, *plan.on_failure, *plan.finally_)))
 
     async def run(self) -> Report:
         """Run to the end."""
         self._loop = asyncio.get_running_loop()
+        self._take_up()
         try:
             with present().handed_over():
                 return await self._report()
@@ -73,18 +78,30 @@ class WorkflowRun:
         self.cancelled = True
         loop = self._loop
         if loop:
-            loop.call_soon_threadsafe(self._cancel_driver)
+            loop.call_soon_threadsafe(self._end_main)
+
+    def _take_up(self) -> None:
+        """Go on where an earlier life of the run was cut off, or keep what the try before succeeded in."""
+        around, main = self._around, self._plan.steps
+        around.journal.settle(around.run_id, lambda past, first: kept(main, past, around.run_id, first))
+        if around.journal.cancelled(around.run_id):
+            self._main_halt.closed = self.cancelled = True
+
+    @property
+    def _is_outermost(self) -> bool:
+        return self._around.run_id == self._around.journal.run_id
 
     async def _report(self) -> Report:
-        start = now()
+        start = self._around.journal.began if self._is_outermost else now()
         try:
             verdict, error = await self._main()
         except asyncio.CancelledError:
             self.cancelled = True
+            self._around.journal.cancel(self._around.run_id)
             await self._undo(None)
             await self._drive(self._plan.finally_, always=True)
             raise
-        last = await self._drive(self._plan.finally_, error, always=True)
+        last = await self._drive(self._plan.finally_, error=error, always=True)
         if error is None and last == "failed":
             error = self._cause(self._plan.finally_)
         cancelled = self.cancelled or "cancelled" in (verdict, last)
@@ -105,14 +122,15 @@ class WorkflowRun:
 
     async def _main(self) -> tuple[Ending, StepError | None]:
         """The main steps, and where they failed their undoing and the handlers."""
-        verdict = await self._in_time(self._drive(self._plan.steps))
+        verdict = await self._in_time(self._drive(self._plan.steps, self._main_halt))
         error = self._timed_out
         if verdict == "failed":
             error = _then(self._cause(self._plan.steps), error)
-        if error or self.cancelled or verdict == "cancelled":
+        asks = any_lost(inside(self._plan.steps), self._around.steps) and not self.cancelled
+        if (error or self.cancelled or verdict == "cancelled") and not asks:
             await self._undo(error)
         if error and not self.cancelled:
-            await self._drive(self._plan.on_failure, error)
+            await self._drive(self._plan.on_failure, error=error)
         else:
             self._leave_out(self._plan.on_failure)
         return ("failed" if error else verdict), error
@@ -120,17 +138,22 @@ class WorkflowRun:
     async def _in_time(self, main: Coroutine[Any, Any, Ending]) -> Ending:
         if self._plan.timeout is None:
             return await main
-        timeout = self._plan.timeout
-        timer = present().call_later(timeout, lambda: self._time_is_up(timeout))
+        timeout, journal = self._plan.timeout, self._around.journal
+        left = timeout
+        if self._is_outermost and journal.continued:
+            left -= (now() - journal.began).total_seconds()
+        if left <= 0 and not self.cancelled:
+            self._main_halt.closed = True
+            self._timed_out = _took_longer(timeout)
+        timer = present().call_later(max(0.0, left), lambda: self._time_is_up(timeout))
         try:
             return await main
         finally:
             timer.cancel()
 
     def _time_is_up(self, timeout: float) -> None:
-        if not self.cancelled and self._driver is not None and self._driver.cancel():
-            message = f"the workflow took longer than its timeout of {format_duration(timeout)}"
-            self._timed_out = StepError(message=message, step="")
+        if not (self.cancelled or self._main_halt.closed) and self._driver and self._driver.cancel():
+            self._timed_out = _took_longer(timeout)
 
     async def _undo(self, error: StepError | None) -> None:
         """Newest first, all of them: one that fails is named and holds up no other.
@@ -154,16 +177,31 @@ class WorkflowRun:
             for id, records in parts.items():
                 self._around.steps[id] = placed(self._around.steps[id], records)
 
-    def _cancel_driver(self) -> None:
-        if self._driver:
+    def _end_main(self, left: int | None = None) -> None:
+        """End what runs; `left`: so many ends of an earlier life were still to be taken a moment ago.
+
+        They are waited for: what was done there is to be known, and perhaps undone.
+        """
+        journal = self._around.journal
+        if left is None:
+            journal.cancel(self._around.run_id)
+        if journal.left not in (0, left) and self._loop is not None:
+            self._main_halt.closed = True
+            self._loop.call_later(SETTLING, self._end_main, journal.left)
+        elif self._driver is not None:
             self._driver.cancel()
 
     async def _drive(
-        self, works: Iterable[Work], error: StepError | None = None, *, always: bool = False
+        self,
+        works: Iterable[Work],
+        halt: Halt | None = None,
+        *,
+        error: StepError | None = None,
+        always: bool = False,
     ) -> Ending:
-        driver = Driver(works, Frame(replace(self._around, halt=Halt()), error=error))
+        driver = Driver(works, Frame(replace(self._around, halt=halt or Halt()), error=error))
         self._driver = None if always else driver
-        if self.cancelled and not always:
+        if self.cancelled and not always and not self._main_halt.closed:
             driver.cancel()
         return await driver.run()
 
@@ -191,6 +229,11 @@ class WorkflowRun:
             self._listener(event)
         except Exception:
             logger.exception("the listener of a run failed on %s of step %s", event.kind, event.label)
+
+
+def _took_longer(timeout: float) -> StepError:
+    message = f"the workflow took longer than its timeout of {format_duration(timeout)}"
+    return StepError(message=message, step="")
 
 
 def _then(cause: StepError, timed_out: StepError | None) -> StepError:

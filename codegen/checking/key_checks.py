@@ -20,6 +20,7 @@ def check_keys(places: Sequence[Place], lost: Lost) -> Iterator[Problem]:
     """What single steps say that can't be done. Where a step could not be read whole, nothing is missed."""
     for place in places:
         yield from _judgement_of_a_group(place)
+        yield from _second_start_of_a_group(place)
         yield from _ending_again(place)
         yield from _deep_handlers(place)
         if place.node.id in lost.damaged:
@@ -42,6 +43,15 @@ def _judgement_of_a_group(place: Place) -> Iterator[Problem]:
                 "a group has no result to judge",
                 "add a validation step to it, or say what to do in on_error",
             )
+
+
+def _second_start_of_a_group(place: Place) -> Iterator[Problem]:
+    if isinstance(place.step, Group) and not place.step.idempotent:
+        yield Problem(
+            f"{place.path}.idempotent",
+            "a group is not started again as a whole: its steps are, those that had not ended",
+            "write it at the steps of which there must be no second start",
+        )
 
 
 def _ending_again(place: Place) -> Iterator[Problem]:

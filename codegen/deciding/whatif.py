@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from codegen.capability import LIMITS
 from codegen.complexity import Amounts
 from codegen.deciding.verdict import Verdict, judge, percent, turning_point
 from codegen.policy import RoutingPolicy
@@ -76,7 +77,9 @@ def _more(now: Amounts) -> Iterator[Edit]:
         lambda n: _added(now, n, 1),
         lambda n: f"{counted(n, 'more step')} side by side after all others",
     )
-    if advanced := sorted(ADVANCED_TYPES & RUNNABLE):
+    # A step that an engine can't run decides by itself, whatever the score.
+    limited = {name for kind, name in LIMITS if kind == "step type"}
+    if advanced := sorted(ADVANCED_TYPES & RUNNABLE - limited):
         yield Edit(
             several,
             lambda n: replace(_added(now, 1, n), advanced=now.advanced + n),

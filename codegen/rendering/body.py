@@ -28,6 +28,7 @@ _STEP_OPTIONS = (
     "requires_approval",
     "repeat",
     "continue_on_error",
+    "idempotent",
 )
 _GROUP_OPTIONS = (*_STEP_OPTIONS, "retry", "timeout", "outputs")
 Statement = Block | Call

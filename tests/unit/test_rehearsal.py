@@ -133,8 +133,10 @@ cases:
 
     def test_what_this_version_can_not_run(self, folder: Path) -> None:
         """A workflow that no engine runs can't be rehearsed either; it is refused before anything runs."""
-        (folder / "clean.yaml").write_text(WORKFLOW.replace("command: df", "command: df, idempotent: false"))
-        with pytest.raises(DocumentError, match=r"clean.yaml:4:\d+: steps\[0\].idempotent"):
+        (folder / "clean.yaml").write_text(
+            WORKFLOW.replace("command: df", "command: df, rollout: {canary: 1}")
+        )
+        with pytest.raises(DocumentError, match=r"clean.yaml:4:\d+: steps\[0\].rollout"):
             read_file(written(folder, GOOD))
 
     def test_json_is_read_as_well(self, folder: Path) -> None:

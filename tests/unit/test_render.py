@@ -11,6 +11,7 @@ from codegen.document import digest, load_file, parse
 from codegen.errors import DocumentError
 from codegen.render import GENERATOR_VERSION, flow_arguments, flow_name, render
 from codegen.rendering.formatting import FormattingError, formatted
+from codegen.step import Rollout
 from codegen.workflow import Workflow
 from tests.golden.update import DOCUMENTS, FOLDER, generated
 
@@ -259,21 +260,17 @@ def test_the_flow_is_found_by_its_name() -> None:
 def test_what_this_version_cannot_run_is_refused() -> None:
     """By name, as the loader refuses it."""
     document = workflow()
-    step = document.steps[0].model_copy(update={"idempotent": False})
-    with pytest.raises(
-        DocumentError, match=r"steps\[0\].idempotent: 'idempotent' can't be run by this version"
-    ):
+    step = document.steps[0].model_copy(update={"rollout": Rollout(canary=1)})
+    with pytest.raises(DocumentError, match=r"steps\[0\].rollout: 'rollout' can't be run by this version"):
         render(document.model_copy(update={"steps": (step,)}))
 
 
 def test_what_a_document_that_is_run_cannot_be_refuses_the_whole() -> None:
     """The generated file would bring it along."""
-    held = {"name": "y", "steps": [{"id": "b", "type": "command", "command": "x", "idempotent": False}]}
+    held = {"name": "y", "steps": [{"id": "b", "type": "command", "command": "x", "rollout": {"canary": 1}}]}
     run = {"id": "a", "type": "workflow", "workflow": "w"}
     workflow = Workflow.model_validate({"name": "x", "steps": [run], "workflows": {"w": held}})
-    with pytest.raises(
-        DocumentError, match=r"workflows\.w\.steps\[0\]\.idempotent: 'idempotent' can't be run"
-    ):
+    with pytest.raises(DocumentError, match=r"workflows\.w\.steps\[0\]\.rollout: 'rollout' can't be run"):
         render(workflow)
 
 

@@ -1,0 +1,157 @@
+"""What a run that is tried again keeps of the try before: what succeeded, and came after nothing else.
+
+The rule is that of other systems that run again "what failed": a step is run again when it did not succeed
+or was undone, and so is all that comes after it. Of a step with many executions only those are run again
+that did not succeed; inside a group that did not succeed the rule holds for its own steps.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from codegen.result import SATISFIED, StepStatus
+from steps.journal import Entry, Key, parted
+from steps.work import Work, below, inside
+
+Place = tuple[int, ...]
+
+
+def kept(
+    works: Sequence[Work], entries: Iterable[Entry], run_id: str, again_from: str | None = None
+) -> list[Entry]:
+    """Those entries of the try before that hold for the next one, in their order.
+
+    `works` are the main steps: what deals with the run's end is done anew. All of `again_from` runs again.
+    """
+    lines = [_Line(number, parted(entry.key, run_id), entry) for number, entry in enumerate(entries)]
+    by_place: dict[tuple[str, Place], list[_Line]] = defaultdict(list)
+    for line in lines:
+        for depth in range(len(line.key.place) + 1):
+            by_place[line.key.step, line.key.place[:depth]].append(line)
+    numbers = set(_Choice(by_place, again_from).of_list(works, ()))
+    return [line.entry for line in lines if line.number in numbers]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    key: Key
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    lines: dict[tuple[str, Place], list[_Line]]
+    again_from: str | None
+
+    def of_list(self, works: Sequence[Work], place: Place, *, last_round: bool = False) -> Iterator[int]:
+        """The numbers of what is kept of a list of steps that ran at a place."""
+        again = {work.id for work in works if not work.is_frame and not self._is_done(work, place)}
+        after = _all_after(works, again)
+        for work in works:
+            if not (work.is_frame or work.id in after or work.id == self.again_from):
+                yield from self._of_step(work, place, last_round)
+
+    def _of_step(self, work: Work, place: Place, last_round: bool) -> Iterator[int]:
+        for execution in self._executions(work, place):
+            since = self._last_round(work, execution) if last_round else -1
+            if self._is_well(work, execution):
+                yield from (line.number for line in self._of(work, execution) if line.number > since)
+            elif work.inner is not None:
+                yield from self.of_list(work.inner.works, execution, last_round=True)
+            else:
+                own = (line for line in self._of(work, execution) if line.key.step == work.id)
+                lost = self._status(work, execution) == "lost"
+                yield from (line.number for line in own if line.key.deeper or lost)
+
+    def _is_done(self, work: Work, place: Place) -> bool:
+        if self._is_to_begin_in(work):
+            return False
+        return all(self._is_well(work, execution) for execution in self._executions(work, place))
+
+    def _is_to_begin_in(self, work: Work) -> bool:
+        return self.again_from is not None and any(one.id == self.again_from for one in inside([work]))
+
+    def _is_well(self, work: Work, execution: Place) -> bool:
+        """Whether an execution succeeded, or failed as it may, and nothing of it was undone."""
+        status = self._status(work, execution)
+        fine = status in SATISFIED or (status == "failed" and work.node.tolerated)
+        if not fine or self._is_to_begin_in(work):
+            return False
+        undoing = {undo.id for one in inside([work]) if one.rollback for undo in below(one.rollback.works)}
+        return not any(self._at(undo, execution) for undo in undoing)
+
+    def _status(self, work: Work, execution: Place) -> StepStatus | None:
+        """How it ended. `lost`: it began, and nothing tells of its end."""
+        status: StepStatus | None = None
+        for line in self._at(work.id, execution):
+            if line.key.place != execution or line.key.deeper:
+                continue
+            if line.entry.kind == "begun":
+                status = "lost"
+            elif line.entry.kind == "ended":
+                status = line.entry.status
+            elif line.entry.record is not None:
+                status = line.entry.record.status
+        return status
+
+    def _executions(self, work: Work, place: Place) -> list[Place]:
+        if not work.fans_out:
+            return [place] if any(self._of(work, place)) else []
+        depth = len(place) + 1
+        longer = (line.key.place for line in self._of(work, place))
+        return sorted({there[:depth] for there in longer if len(there) >= depth})
+
+    def _last_round(self, work: Work, execution: Place) -> int:
+        """The number after which the last of several rounds of the same execution begins."""
+        kind = "ended" if work.inner is not None or work.on_error is not None else "tried"
+        ends = [
+            line.number
+            for line in self._at(work.id, execution)
+            if line.entry.kind == kind and line.key.place == execution and not line.key.deeper
+        ]
+        return ends[-2] if len(ends) > 1 else -1
+
+    def _of(self, work: Work, place: Place) -> Iterator[_Line]:
+        """All that was done for a step at a place, its handlers included."""
+        for one in inside([work]):
+            yield from self._at(one.id, place)
+            for handler in below(one.on_error.steps.works if one.on_error else ()):
+                yield from self._at(handler.id, place)
+
+    def _at(self, step: str, place: Place) -> list[_Line]:
+        return self.lines.get((step, place), [])
+
+
+def _all_after(works: Sequence[Work], again: set[str]) -> set[str]:
+    """All steps that come after some: those that name them, and those of groups that do."""
+    beginning: dict[str, list[str]] = defaultdict(list)
+    for work in works:
+        for earlier in work.node.after:
+            beginning[earlier].append(work.id)
+    nodes = {work.id: work for work in works}
+    children: dict[str | None, list[str]] = defaultdict(list)
+    for work in works:
+        children[work.node.parent].append(work.id)
+    after: set[str] = set()
+    ended: set[str] = set()
+    todo = list(again)
+    while todo:
+        id = todo.pop()
+        if id in ended:
+            continue
+        ended.add(id)
+        parent = nodes[id].node.parent
+        if parent is not None and parent in nodes:
+            todo.append(parent)
+        for follower in beginning[id]:
+            if follower not in after:
+                begun = [follower]
+                while begun:
+                    one = begun.pop()
+                    after.add(one)
+                    todo.append(one)
+                    begun += children[one]
+    return after

@@ -1,0 +1,312 @@
+"""A run that goes on after the death of its process, and one that is tried again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from codegen.groups import walk
+from codegen.result import FINAL
+from rehearsal.reading import Rehearsal
+from steps.journal import Entry
+from tests.conformance.cases import all_cases
+from tests.unit.lives import OVER, live
+
+FAILS = {"fail": "no"}
+
+
+def step(id: str, **more: Any) -> dict[str, Any]:
+    return {"id": id, "type": "command", "command": "true", **more}
+
+
+def group(type: str, *steps: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"id": "g", "type": type, "steps": [*steps], **more}
+
+
+def document(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"name": "Lives", "steps": [*steps], **more}
+
+
+def again(before: list[Entry], workflow: Any, behaviours: Any = None, start: str | None = None) -> Any:
+    attempt = before[-1].attempt + 1
+    return live(workflow, behaviours, before=[*before, OVER], attempt=attempt, again_from=start)
+
+
+CASES = all_cases()
+# Where the moments of steps decide, a run that was away for a while may go another way.
+BY_TIME = ("wait_for", "timeout", "any", "stop")
+
+
+def _by_order(rehearsal: Rehearsal) -> bool:
+    text = rehearsal.workflow.model_dump_json(exclude_defaults=True)
+    return rehearsal.case.cancel_after is None and not any(f'"{word}"' in text for word in BY_TIME)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if _by_order(case)])
+def test_a_run_goes_on_after_a_death_at_any_moment(name: str) -> None:
+    """It ends as it would have ended, and does nothing again that had ended."""
+    case = CASES[name].case
+    given: dict[str, Any] = {"parameters": case.parameters, "targets": CASES[name].targets}
+    whole = live(CASES[name].workflow, case.leaves, **given)
+    for moment in range(1, len(whole.entries)):
+        before = whole.entries[:moment]
+        rest = live(CASES[name].workflow, case.leaves, before=before, **given)
+        assert rest.statuses == whole.statuses
+        assert rest.report.outputs == whole.report.outputs
+        assert rest.report.error == whole.report.error
+        assert rest.report.not_undone == whole.report.not_undone
+        assert {e.key: e.record and e.record.result for e in rest.entries} == {
+            e.key: e.record and e.record.result for e in whole.entries
+        }
+        tries = {e.key.partition(".")[2] for e in before if e.kind == "tried"}
+        once = {
+            key
+            for key in tries
+            if sum(e.key.endswith(f".{key}") and e.kind == "tried" for e in whole.entries) == 1
+        }
+        assert not [key for key in once if rest.done[key]]
+
+
+UNDO = {"rollback": [step("undo")]}
+AGAIN: dict[str, tuple[dict[str, Any], dict[str, Any], str | None, set[str]]] = {
+    "what succeeded is kept": (
+        document(step("a"), step("b"), step("c")),
+        {"b": FAILS},
+        None,
+        {"b", "c"},
+    ),
+    "what stood beside the failure is kept": (
+        document(step("a"), step("b", depends_on=[]), step("c", depends_on=["a", "b"])),
+        {"b": FAILS},
+        None,
+        {"b", "c"},
+    ),
+    "what came after the failure is done again": (
+        document(
+            step("a"), step("b", run_if="failed"), step("c", depends_on=["a"]), step("d", run_if="finished")
+        ),
+        {"a": FAILS},
+        None,
+        {"a", "c", "d"},
+    ),
+    "only those executions that failed": (
+        document(step("a", for_each=[0, 1, 2]), step("b")),
+        {"a": [{}, FAILS, {}]},
+        None,
+        {"a.1", "b"},
+    ),
+    "what was undone, and what came after it": (
+        document(step("a", **UNDO), step("b"), step("c")),
+        {"c": FAILS},
+        None,
+        {"a", "b", "c"},
+    ),
+    "from a step on": (
+        document(step("a"), step("b"), step("c"), step("d", depends_on=["a"])),
+        {},
+        "b",
+        {"b", "c"},
+    ),
+    "from a step inside a group on": (
+        document(
+            step("a"),
+            {
+                "id": "g",
+                "type": "sequential",
+                "retry": {"attempts": 2},
+                "steps": [step("b"), step("c"), step("d")],
+            },
+            step("e"),
+        ),
+        {},
+        "c",
+        {"c", "d", "e"},
+    ),
+    "inside a group that failed its last round counts": (
+        document(
+            {"id": "g", "type": "sequential", "retry": {"attempts": 2}, "steps": [step("b"), step("c")]},
+            step("d"),
+        ),
+        {"c": FAILS},
+        None,
+        {"c", "d"},
+    ),
+    "a group's executions that succeeded": (
+        document(
+            {"id": "g", "type": "sequential", "for_each": [0, 1], "steps": [step("b"), step("c")]}, step("d")
+        ),
+        {"c": [FAILS, {}]},
+        None,
+        {"c.0", "d"},
+    ),
+    "a failure that may be is kept": (
+        document(step("a", continue_on_error=True), step("b", run_if="finished"), step("c")),
+        {"a": FAILS, "c": FAILS},
+        None,
+        {"c"},
+    ),
+    "a failure that was dealt with is kept, and so is that": (
+        document(step("a", on_error={"steps": [step("mend")], "recover": True}), step("b")),
+        {"a": FAILS, "b": FAILS},
+        None,
+        {"b"},
+    ),
+    "a race that was won is kept with its losers": (
+        document(group("parallel", step("b"), step("c"), wait_for="any"), step("d")),
+        {"c": {"takes": 9}, "d": FAILS},
+        None,
+        {"d"},
+    ),
+    "the end of the run is done again": (
+        document(step("a"), step("b"), on_failure=[step("page")], **{"finally": [step("tidy")]}),
+        {"b": FAILS},
+        None,
+        {"b", "tidy"},
+    ),
+    "inside another document too": (
+        document(
+            step("a"),
+            {"id": "s", "type": "workflow", "workflow": "inner"},
+            step("b"),
+            workflows={"inner": {"name": "Inner", "steps": [step("c"), step("d")]}},
+        ),
+        {"s/d": FAILS},
+        None,
+        {"s", "s.d", "b"},
+    ),
+    "a step that runs another document from which on all is done again": (
+        document(
+            {"id": "s", "type": "workflow", "workflow": "inner"},
+            workflows={"inner": {"name": "Inner", "steps": [step("c"), step("d")]}},
+        ),
+        {"s/d": FAILS},
+        "s",
+        {"s", "s.c", "s.d"},
+    ),
+    "nothing after success": (document(step("a"), step("b")), {}, None, set()),
+}
+
+
+@pytest.mark.parametrize(("workflow", "behaviours", "start", "expected"), AGAIN.values(), ids=AGAIN)
+def test_what_is_done_again(
+    workflow: dict[str, Any], behaviours: dict[str, Any], start: str | None, expected: set[str]
+) -> None:
+    """A run that is tried again does what did not succeed and what comes after it, until it has succeeded."""
+    first = live(workflow, behaviours)
+    second = again(first.entries, workflow, start=start)
+    assert (second.report.success, set(second.done)) == (True, expected)
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_a_run_is_tried_again_to_its_success(name: str) -> None:
+    """All that is done again failed, was undone or comes after such; a third try finds nothing to do."""
+    rehearsal = CASES[name]
+    given: dict[str, Any] = {"parameters": rehearsal.case.parameters, "targets": rehearsal.targets}
+    first = live(rehearsal.workflow, rehearsal.case.leaves, **given)
+    second = live(rehearsal.workflow, before=[*first.entries, OVER], attempt=2, **given)
+    assert {record.status for record in second.report.steps.values()} <= FINAL
+    third = live(rehearsal.workflow, before=[*second.entries, OVER], attempt=3, **given)
+    if second.report.success:
+        main = {one.id for _, one in walk(rehearsal.workflow.steps)}
+        assert not [key for key in third.done if key.split(".")[0] in main]
+        assert [third.statuses[id] for id in main] == [second.statuses[id] for id in main]
+
+
+CHARGE = step("charge", idempotent=False)
+
+
+def _begun(entries: list[Entry], step: str) -> list[Entry]:
+    """What there is up to the beginning of a step of which there must be no second one."""
+    place = next(
+        place for place, entry in enumerate(entries) if entry.kind == "begun" and f".{step}" in entry.key
+    )
+    return entries[: place + 1]
+
+
+def test_a_step_that_must_not_begin_twice_is_lost_with_its_process() -> None:
+    """It is not done again, nothing is undone, and the run asks: also when it is tried again."""
+    workflow = document(step("a", **UNDO), CHARGE, step("b"), on_failure=[step("page")])
+    before = _begun(live(workflow).entries, "charge")
+    rest = live(workflow, before=before)
+    assert rest.statuses == {
+        "a": "succeeded",
+        "undo": "skipped",
+        "charge": "lost",
+        "b": "blocked",
+        "page": "succeeded",
+    }
+    assert set(rest.done) == {"page"}
+    assert rest.report.error is not None
+    assert "opsconductor retry run --from charge" in rest.report.error.message
+    once_more = again(rest.entries, workflow)
+    assert (once_more.statuses["charge"], set(once_more.done)) == ("lost", {"page"})
+    forced = again(once_more.entries, workflow, start="charge")
+    assert (forced.report.success, set(forced.done)) == (True, {"charge", "b"})
+
+
+def test_a_step_that_is_lost_takes_its_group_along() -> None:
+    """No retry of the group begins it again, and no handler takes it for a failure."""
+    mended = {"steps": [step("mend")], "recover": True}
+    charged = group("sequential", step("x"), CHARGE, retry={"attempts": 3}, on_error=mended)
+    workflow = document(charged, step("b", run_if="finished"))
+    rest = live(workflow, before=_begun(live(workflow).entries, "charge"))
+    assert (rest.statuses["charge"], rest.statuses["g"], rest.statuses["mend"]) == ("lost", "lost", "skipped")
+    assert set(rest.done) == {"b"}
+
+
+def test_of_a_fan_out_only_those_are_lost_that_had_begun() -> None:
+    """The others are done."""
+    workflow = document(step("charge", idempotent=False, for_each=[0, 1, 2], max_parallel=1))
+    entries = live(workflow).entries
+    before = [entry for entry in entries if not (entry.kind == "tried" and entry.key.endswith(".1"))][:4]
+    rest = live(workflow, before=before)
+    assert [item.status for item in rest.report.steps["charge"].items] == ["succeeded", "lost", "succeeded"]
+    assert set(rest.done) == {"charge.2"}
+
+
+def test_a_step_that_failed_is_no_secret() -> None:
+    """How it ended is known: whoever tries the run again may well begin it again."""
+    workflow = document(CHARGE)
+    second = again(live(workflow, {"charge": FAILS}).entries, workflow)
+    assert (second.report.success, second.done["charge"]) == (True, 1)
+
+
+def test_a_run_that_was_cancelled_is_only_brought_to_its_end() -> None:
+    """What was done is undone, although another process had done it; nothing else begins."""
+    workflow = document(step("a", **UNDO), step("b"), step("c"), **{"finally": [step("tidy")]})
+    entries = live(workflow).entries
+    before = [entry for entry in entries if not entry.key.endswith((".b", ".c", ".tidy"))]
+    rest = live(workflow, before=[*before, Entry("cancel", "run")])
+    assert (rest.report.cancelled, set(rest.done)) == (True, {"undo", "tidy"})
+    assert rest.statuses["a"] == "succeeded"
+    assert rest.statuses["b"] == "cancelled"
+
+
+def test_time_goes_on_while_nobody_runs_the_run() -> None:
+    """One whose timeout passed meanwhile is undone."""
+    workflow = document(step("a", **UNDO), step("b"), timeout="1h")
+    entries = live(workflow).entries
+    long_ago = replace(entries[0], time=entries[0].time - timedelta(hours=2))
+    rest = live(workflow, before=[long_ago, entries[1]])
+    assert rest.report.error is not None
+    assert rest.report.error.message == "the workflow took longer than its timeout of 1h"
+    assert set(rest.done) == {"undo"}
+    assert rest.report.start_time == long_ago.time
+
+
+def test_a_run_that_ends_early_stays_ended() -> None:
+    """The step that ended it is not asked again."""
+    workflow = document(step("a"), {"id": "enough", "type": "stop"}, step("b"), step("c"))
+    entries = live(workflow).entries
+    rest = live(workflow, before=entries)
+    assert (rest.report.success, rest.statuses["c"], set(rest.done)) == (True, "skipped", set())
+
+
+def test_a_fan_out_of_thousands_is_kept_quickly() -> None:
+    """What is kept is looked up, not searched for."""
+    workflow = document(step("a", for_each="range(2000) | list"), step("b"))
+    second = again(live(workflow, {"b": FAILS}).entries, workflow)
+    assert (second.report.success, set(second.done)) == (True, {"b"})
