@@ -3,11 +3,15 @@
     opsconductor:run:{id}           a channel: something was added to the stream
     opsconductor:run:{id}:events    the stream: claims, events, and at last a report or a refusal
     opsconductor:run:{id}:lease     who runs it; gone soon after that process is
-    opsconductor:run:{id}:cancel    `cancelled`, or `withdrawn` before it began; workers keep an eye on it
+    opsconductor:run:{id}:cancel    `cancelled`, or `withdrawn` before it began; workers keep an eye on it,
+                                    and make it `heard` when they bring the run to its end
     opsconductor:run:{id}:sent      `sending`, then `sent`
+    opsconductor:run:{id}:journal   a stream, the same for all tries of the run: what its executions did
+    opsconductor:run:{id}:over      how many tries of the run have been seen to end
 
-All of them expire. Entry ids begin with the moment of the claim and count from there, so adding an entry
-a second time after a broken connection changes nothing.
+A second try of the run has names of its own, with {id}.2, and so on. All of them expire. Entry ids begin with
+the moment of the claim and count from there, so adding an entry a second time after a broken connection
+changes nothing.
 """
 
 import json
@@ -24,14 +28,30 @@ LONGEST_TEXT = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The names that belong to one run."""
+    """The names that belong to one try of a run."""
 
     run_id: str
+    attempt: int = 1
+
+    @property
+    def task_id(self) -> str:
+        """The id of the Celery task."""
+        return self.run_id if self.attempt == 1 else f"{self.run_id}.{self.attempt}"
 
     @property
     def channel(self) -> str:
         """Where wake-ups are published."""
-        return f"opsconductor:run:{self.run_id}"
+        return f"opsconductor:run:{self.task_id}"
+
+    @property
+    def journal(self) -> str:
+        """What the executions of all tries of the run did."""
+        return f"opsconductor:run:{self.run_id}:journal"
+
+    @property
+    def over(self) -> str:
+        """How many tries have been seen to end."""
+        return f"opsconductor:run:{self.run_id}:over"
 
     @property
     def events(self) -> str:
@@ -55,8 +75,8 @@ class Keys:
 
     @property
     def celery(self) -> str:
-        """Celery's own key and channel for the state of the task, whose id is the run's."""
-        return f"celery-task-meta-{self.run_id}"
+        """Celery's own key and channel for the state of the task."""
+        return f"celery-task-meta-{self.task_id}"
 
 
 @dataclass(frozen=True, slots=True)

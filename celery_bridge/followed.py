@@ -26,8 +26,8 @@ def no_notice(text: str) -> None:
 class Followed:
     """What is known of a run: whether it began, what it told, how it ended."""
 
-    def __init__(self, run_id: str, listener: Listener, notice: Notice, lost_after: float) -> None:
-        self.keys = Keys(run_id)
+    def __init__(self, keys: Keys, listener: Listener, notice: Notice, lost_after: float) -> None:
+        self.keys = keys
         self.next_id = "-"
         self.began = asyncio.Event()
         self.report: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
@@ -101,7 +101,7 @@ class Followed:
         match read(fields):
             case Claim(worker):
                 if self.began.is_set():
-                    self._notice(f"Its worker died: {worker} runs the workflow again from the start")
+                    self._notice(f"Its worker died: {worker} goes on with the workflow")
                 self.began.set()
             case Event() as event:
                 self._listener(event)

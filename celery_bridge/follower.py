@@ -12,6 +12,7 @@ from typing import Any
 from redis.asyncio.client import Pipeline
 
 from celery_bridge.background import alongside
+from celery_bridge.channel import Keys
 from celery_bridge.clients import AWAY, Backend
 from celery_bridge.followed import Followed, Notice, no_notice
 from celery_bridge.settings import BridgeSettings
@@ -39,17 +40,17 @@ class Follower:
         self._sweep_at = 0.0
         self._serving: asyncio.Task[None] | None = None
 
-    async def follow(self, run_id: str, listener: Listener = ignore, notice: Notice = no_notice) -> Report:
+    async def follow(self, keys: Keys, listener: Listener = ignore, notice: Notice = no_notice) -> Report:
         """Tell the run's events as they come; returns its report, or raises EngineFailed."""
-        async with self.watching(run_id, listener, notice) as followed:
+        async with self.watching(keys, listener, notice) as followed:
             return await followed.ended()
 
     @asynccontextmanager
     async def watching(
-        self, run_id: str, listener: Listener = ignore, notice: Notice = no_notice
+        self, keys: Keys, listener: Listener = ignore, notice: Notice = no_notice
     ) -> AsyncIterator[Followed]:
         """Follow a run while the block runs."""
-        followed = Followed(run_id, listener, notice, self._settings.lost_after)
+        followed = Followed(keys, listener, notice, self._settings.lost_after)
         await self._add(followed)
         try:
             yield followed

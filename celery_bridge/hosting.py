@@ -13,11 +13,13 @@ from celery_bridge.lease import Lease
 from celery_bridge.never_started import never_started
 from celery_bridge.prefect_secrets import blocks_of_prefect
 from celery_bridge.publisher import Publisher
+from celery_bridge.run_journal import RunJournal, past_entries
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.termination import Termination
 from codegen.document import parse
 from codegen.result import Report
 from steps.interpreter import interpret
+from steps.journal import Entry, Journal
 from steps.secret_values import Secrets, usual_lookups
 
 Verdict = Literal["succeeded", "failed", "cancelled", "withdrawn", "over", "superseded"]
@@ -31,13 +33,21 @@ class Assignment:
     parameters: Mapping[str, Any]
     targets: Sequence[str]
     run_id: str
+    attempt: int = 1
+    again_from: str | None = None
+    forgotten: bool = False
+
+    @property
+    def keys(self) -> Keys:
+        """The names of this try of the run."""
+        return Keys(self.run_id, self.attempt)
 
 
 async def host(
     assignment: Assignment, settings: BridgeSettings, worker: str, termination: Termination
 ) -> Verdict:
     """Run it unless it is over, withdrawn, cancelled or another process is at it. Raises what hinders it."""
-    keys = Keys(assignment.run_id)
+    keys = assignment.keys
     async with Backend(settings.result_backend) as backend:
         lease = Lease(backend, keys, token=uuid4().hex)
         taken = await lease.take()
@@ -48,39 +58,60 @@ async def host(
             await publisher.finish(never_started(assignment.document))
             return "cancelled"
         publisher.claim(worker)
-        return await _perform(assignment, lease, publisher, termination)
+        past: list[Entry] = []
+        if taken.taken_over or assignment.attempt > 1:
+            past = await past_entries(backend, keys)
+        if taken.to_end:
+            past.append(Entry("cancel", assignment.run_id, assignment.attempt))
+        life = _Life(assignment, lease, publisher, _journal(assignment, backend, publisher, lease), past)
+        return await life.lived(termination)
 
 
-async def _perform(
-    assignment: Assignment, lease: Lease, publisher: Publisher, termination: Termination
-) -> Verdict:
-    async with alongside(publisher.run()):
-        try:
-            report = await _interpreted(assignment, lease, publisher, termination)
-        except BaseException as error:
-            await publisher.finish(Refusal(f"{type(error).__name__}: {error}"))
-            raise
-        if lease.superseded:
-            return "superseded"
-        await publisher.finish(report)
-        return _verdict(report)
+def _journal(assignment: Assignment, backend: Backend, publisher: Publisher, lease: Lease) -> RunJournal:
+    return RunJournal(backend, assignment.keys, publisher, lease, forgotten=assignment.forgotten)
 
 
-async def _interpreted(
-    assignment: Assignment, lease: Lease, publisher: Publisher, termination: Termination
-) -> Report:
-    run = interpret(
-        parse(assignment.document),
-        run_id=assignment.run_id,
-        parameters=assignment.parameters,
-        targets=assignment.targets,
-        listener=publisher.tell,
-        secrets=Secrets(*usual_lookups(), *blocks_of_prefect()),
-    )
-    loop = asyncio.get_running_loop()
-    termination.call(lambda: loop.call_soon_threadsafe(run.cancel))
-    async with alongside(lease.keep(run.cancel)):
-        return await run.run()
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """What this process does of the run; `past` is what others did of it before."""
+
+    assignment: Assignment
+    lease: Lease
+    publisher: Publisher
+    journal: RunJournal
+    past: list[Entry]
+
+    async def lived(self, termination: Termination) -> Verdict:
+        """Run it to its end and report."""
+        async with alongside(self.publisher.run()):
+            try:
+                report = await self._interpreted(termination)
+            except BaseException as error:
+                await self.publisher.finish(Refusal(f"{type(error).__name__}: {error}"))
+                raise
+            if self.lease.superseded:
+                return "superseded"
+            await self.publisher.finish(report)
+            return _verdict(report)
+
+    async def _interpreted(self, termination: Termination) -> Report:
+        asked = self.assignment
+        journal = Journal(
+            asked.run_id, self.journal, self.past, attempt=asked.attempt, again_from=asked.again_from
+        )
+        run = interpret(
+            parse(asked.document),
+            run_id=asked.run_id,
+            parameters=asked.parameters,
+            targets=asked.targets,
+            listener=self.publisher.tell,
+            secrets=Secrets(*usual_lookups(), *blocks_of_prefect()),
+            journal=journal,
+        )
+        loop = asyncio.get_running_loop()
+        termination.call(lambda: loop.call_soon_threadsafe(run.cancel))
+        async with alongside(self.lease.keep(run.cancel)):
+            return await run.run()
 
 
 def _verdict(report: Report) -> Verdict:

@@ -7,6 +7,7 @@ connection for a moment. So a run that began is taken over only after its lease 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,16 +20,17 @@ LEASE = 10
 RENEW_EVERY = 2.5
 LOOK_EVERY = 0.5
 PATIENCE = 30.0
+HEARD = "heard"
 
 Verdict = Literal["run", "over", "cancelled", "withdrawn"]
 
-# Taken only when nobody asked for the end, nobody holds it, and the run is new or may be taken over.
+# Taken when nobody holds it, and the run is new and wanted, or has begun and may be taken over.
 _TAKE = """
 local last = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
 local cancel = redis.call('GET', KEYS[2])
 local held = redis.call('EXISTS', KEYS[1])
 local taken = 0
-if not cancel and held == 0 and (not last or ARGV[3] == '1') then
+if held == 0 and ((not last and not cancel) or (last and ARGV[3] == '1')) then
     redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
     taken = 1
 end
@@ -39,10 +41,15 @@ return {taken, held, cancel or '', last or {}, now[1] * 1000 + math.floor(now[2]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of the wish to run. `epoch` begins the ids of the entries to be written."""
+    """What became of the wish to run. `epoch` begins the ids of the entries to be written.
+
+    `taken_over`: it had begun. `to_end`: it was cancelled after that, and is only to be brought to its end.
+    """
 
     verdict: Verdict
     epoch: int
+    taken_over: bool = False
+    to_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ class Lease:
     def __init__(self, backend: Backend, keys: Keys, token: str) -> None:
         self._backend = backend
         self._keys = keys
-        self._token = token
+        self.token = token
         self._renewed = time.monotonic()
         self.superseded = False
 
@@ -72,7 +79,7 @@ class Lease:
             free_for = time.monotonic() - missing_since if missing_since is not None else 0.0
             look = await self._try(take_over=free_for >= LEASE)
             if verdict := _verdict(look):
-                return Taken(verdict, look.epoch)
+                return Taken(verdict, look.epoch, taken_over=look.began, to_end=bool(look.cancel))
             if look.held:
                 missing_since = None
             elif missing_since is None:
@@ -90,18 +97,24 @@ class Lease:
             if not (wanted or asked):
                 asked = True
                 end()
+                await self._say_heard()
             await asyncio.sleep(LOOK_EVERY)
+
+    async def _say_heard(self) -> None:
+        """So that nobody need send a signal, too, which would keep the run from being taken over."""
+        with suppress(*AWAY):
+            await self._backend.ask(lambda redis: redis.set(self._keys.cancel, HEARD, xx=True, keepttl=True))
 
     async def _look_after(self) -> bool:
         """Renew what is ours; whether the run is wanted to go on."""
         keys = self._keys
         cancel, holder = await self._backend.ask(lambda redis: redis.mget(keys.cancel, keys.lease))
-        self.superseded = holder not in (None, self._token)
+        self.superseded = holder not in (None, self.token)
         if self.superseded:
             return False
         if holder is None or time.monotonic() - self._renewed > RENEW_EVERY:
             await self._backend.ask(
-                lambda redis: redis.set(keys.lease, self._token, ex=LEASE, nx=holder is None)
+                lambda redis: redis.set(keys.lease, self.token, ex=LEASE, nx=holder is None)
             )
             self._renewed = time.monotonic()
         return not cancel
@@ -119,7 +132,7 @@ class Lease:
 
     async def _evaluate(self, take_over: bool) -> list[Any]:
         names = (self._keys.lease, self._keys.cancel, self._keys.events)
-        values = (self._token, str(LEASE), str(int(take_over)))
+        values = (self.token, str(LEASE), str(int(take_over)))
 
         def evaluate(redis: Redis) -> Awaitable[Any]:
             return redis.eval(_TAKE, len(names), *names, *values)
@@ -140,6 +153,6 @@ def _verdict(look: _Look) -> Verdict | None:
         return "over"
     if look.taken:
         return "run"
-    if look.cancel and not look.held:
+    if look.cancel and not (look.held or look.began):
         return "withdrawn" if look.cancel == "withdrawn" else "cancelled"
     return None

@@ -2,8 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio.client import Pipeline
@@ -20,6 +22,16 @@ LONGEST_PAUSE = 2.0
 PATIENCE = 120.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Addition:
+    """An entry of a stream."""
+
+    stream: str
+    id: str
+    fields: Fields
+    longest: int | None = None
+
+
 class Publisher:
     """Adds a run's entries to its stream. Starts and ends go out at once, lines within 50 ms.
 
@@ -29,15 +41,16 @@ class Publisher:
     def __init__(self, backend: Backend, keys: Keys, epoch: int, ttl: int) -> None:
         self._backend = backend
         self._keys = keys
-        self._epoch = epoch
+        self.epoch = epoch
         self._ttl = ttl
         self._sent = 0
         self._backlog = Backlog()
+        self._notes: deque[str] = deque()
         self._loop = asyncio.get_running_loop()
         self._something = asyncio.Event()
         self._urgent = asyncio.Event()
         self._sending = asyncio.Lock()
-        self._unsent: list[tuple[str, Fields]] = []
+        self._unsent: list[_Addition] = []
 
     def claim(self, worker: str) -> None:
         """Say who runs it."""
@@ -50,6 +63,25 @@ class Publisher:
         urgent = event.kind != "line"
         if not (self._urgent if urgent else self._something).is_set():
             self._loop.call_soon_threadsafe(self._wake, urgent)
+
+    def note(self, entry: str) -> None:
+        """Write an entry of the journal; it goes out with the events told before."""
+        self._notes.append(entry)
+        self._wake(urgent=True)
+
+    async def sent(self, patience: float = PATIENCE) -> None:
+        """Wait until all that there is is sent; raises what hinders it after `patience` seconds."""
+        deadline = time.monotonic() + patience
+        pause = 0.1
+        while True:
+            try:
+                await self._flush()
+                return
+            except AWAY:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
 
     async def run(self) -> None:
         """Send what there is as it comes, until cancelled."""
@@ -70,17 +102,7 @@ class Publisher:
         To be called while `run` still goes on: cancelling a connection in use would cost what is on it.
         """
         self._backlog.add(last)
-        deadline = time.monotonic() + patience
-        pause = 0.1
-        while True:
-            try:
-                await self._flush()
-                return
-            except AWAY:
-                if time.monotonic() > deadline:
-                    raise
-            await asyncio.sleep(pause)
-            pause = min(LONGEST_PAUSE, pause * 2)
+        await self.sent(patience)
 
     def _wake(self, urgent: bool) -> None:
         self._something.set()
@@ -97,20 +119,28 @@ class Publisher:
             if not self._unsent:
                 self._something.clear()
                 self._urgent.clear()
-                self._unsent = [self._numbered(entry) for entry in self._backlog.take()]
+                self._unsent = [*self._numbered_notes(), *map(self._numbered, self._backlog.take())]
             if self._unsent:
                 await self._send(self._unsent)
                 self._unsent = []
 
-    def _numbered(self, entry: Entry) -> tuple[str, Fields]:
-        self._sent += 1
-        return f"{self._epoch}-{self._sent}", written(entry)
+    def _numbered(self, entry: Entry) -> _Addition:
+        return _Addition(self._keys.events, self._next_id(), written(entry), LONGEST_STREAM)
 
-    async def _send(self, entries: Sequence[tuple[str, Fields]]) -> None:
+    def _numbered_notes(self) -> Iterator[_Addition]:
+        while self._notes:
+            yield _Addition(self._keys.journal, self._next_id(), {"entry": self._notes.popleft()})
+
+    def _next_id(self) -> str:
+        self._sent += 1
+        return f"{self.epoch}-{self._sent}"
+
+    async def _send(self, additions: Sequence[_Addition]) -> None:
         def send(pipeline: Pipeline) -> None:
-            for id, fields in entries:
-                pipeline.xadd(self._keys.events, dict[Any, Any](fields), id=id, maxlen=LONGEST_STREAM)
-            pipeline.expire(self._keys.events, self._ttl)
+            for one in additions:
+                pipeline.xadd(one.stream, dict[Any, Any](one.fields), id=one.id, maxlen=one.longest)
+            for stream in {one.stream for one in additions}:
+                pipeline.expire(stream, self._ttl)
             pipeline.publish(self._keys.channel, "")
 
         for reply in await self._backend.ask_all(send):

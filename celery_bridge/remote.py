@@ -10,10 +10,12 @@ from celery_bridge.app import make_app
 from celery_bridge.attendance import Attendance
 from celery_bridge.background import alongside
 from celery_bridge.calling_off import cancel, withdraw
+from celery_bridge.channel import Keys
 from celery_bridge.clients import AWAY
 from celery_bridge.errors import EngineFailed, EngineUnreachable
 from celery_bridge.followed import Followed, Notice, no_notice
 from celery_bridge.follower import Follower
+from celery_bridge.lease import HEARD
 from celery_bridge.never_started import never_started
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Sender, Submission
@@ -21,6 +23,7 @@ from codegen.result import Report
 from steps.events import Listener, ignore
 
 REVOKED_AFTER = 1.5
+LISTEN_EVERY = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +52,26 @@ def link_to(settings: BridgeSettings) -> Link:
 async def run_remotely(
     link: Link, submission: Submission, listener: Listener = ignore, notice: Notice = no_notice
 ) -> Report:
-    """Send the workflow and follow it to its report. One that was sent before is only followed.
+    """Send the workflow and follow it to its report. A try of it that was sent before is only followed.
 
     Cancelled, it ends the run and returns what was done until then. Raises EngineUnreachable when nothing
     was run, EngineFailed when the run ended without a report.
     """
-    async with link.follower.watching(submission.run_id, listener, notice) as followed:
+    keys = await link.sender.keys(submission)
+    async with link.follower.watching(keys, listener, notice) as followed:
         try:
-            await link.sender.send(submission)
-            return await _awaited(link, followed, notice)
+            await link.sender.send(submission, keys)
+            report = await _awaited(link, followed, notice)
         except asyncio.CancelledError:
             _uncancel()
-            return await _ended(link, followed, submission)
+            report = await _ended(link, followed, submission)
         except EngineFailed:
             with suppress(*AWAY):  # given up here, no broker's late copy of the message may start it again
-                await cancel(link.follower.backend, followed.keys, link.settings.ttl)
+                await cancel(link.follower.backend, keys, link.settings.ttl)
+            await _seen_to_end(link, keys)
             raise
+        await _seen_to_end(link, keys)
+        return report
 
 
 async def _awaited(link: Link, followed: Followed, notice: Notice) -> Report:
@@ -74,6 +81,11 @@ async def _awaited(link: Link, followed: Followed, notice: Notice) -> Report:
         if attendance.done() and (error := attendance.exception()):
             await _withdrawn(link, followed, error)
         return await followed.ended()
+
+
+async def _seen_to_end(link: Link, keys: Keys) -> None:
+    with suppress(EngineUnreachable):  # then the same end is seen once more before there is another try
+        await link.sender.seen_to_end(keys)
 
 
 async def _withdrawn(link: Link, followed: Followed, error: BaseException) -> None:
@@ -92,20 +104,35 @@ async def _ended(link: Link, followed: Followed, submission: Submission) -> Repo
     if not begun:
         return never_started(submission.document)
     try:
-        async with alongside(_revoked(link, submission.run_id)), asyncio.timeout(seconds):
-            return await followed.ended()
+        async with asyncio.timeout(seconds), alongside(_heard(link, followed.keys)) as heard:
+            await asyncio.wait([heard, followed.report], return_when=asyncio.FIRST_COMPLETED)
     except TimeoutError:
         raise EngineFailed(
-            f"The worker was told to cancel the run and has not ended it within {seconds:g} s. "
+            f"The worker was told to cancel the run and has not answered within {seconds:g} s. "
             "It may still be running: look at the worker's log."
         ) from None
+    return await followed.ended()
 
 
-async def _revoked(link: Link, run_id: str) -> None:
-    """Send SIGTERM too, to a worker that doesn't see the key. Second, as it costs a process of the pool."""
-    await asyncio.sleep(REVOKED_AFTER)
-    with suppress(EngineUnreachable):
-        await link.sender.revoke(run_id)
+async def _heard(link: Link, keys: Keys) -> None:
+    """Return once the worker has heard; send SIGTERM, too, to one that doesn't see the key.
+
+    Not to one that does: it costs a process of the pool, and nobody takes over the run of a revoked task.
+    """
+    unheard, revoked = 0.0, False
+    while await _word(link, keys) != HEARD:
+        if unheard >= REVOKED_AFTER and not revoked:
+            revoked = True
+            with suppress(EngineUnreachable):
+                await link.sender.revoke(keys)
+        await asyncio.sleep(LISTEN_EVERY)
+        unheard += LISTEN_EVERY
+
+
+async def _word(link: Link, keys: Keys) -> Any:
+    with suppress(*AWAY):
+        return await link.follower.backend.ask(lambda redis: redis.get(keys.cancel))
+    return None
 
 
 def _uncancel() -> None:

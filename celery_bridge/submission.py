@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -27,12 +28,20 @@ SENT_WITHIN = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A workflow to be run: the document, values for its parameters, its targets, and the id of the run."""
+    """A workflow to be run: the document, values for its parameters, its targets, and the id of the run.
+
+    `again`: it may have been sent before. If that try is over, this is another one, which keeps what
+    succeeded, except for `again_from` and what comes after that.
+    """
 
     document: Mapping[str, Any]
     parameters: Mapping[str, Any]
     targets: Sequence[str]
     run_id: str
+    again: bool = False
+    again_from: str | None = None
+    began: datetime | None = None
+    """When it began first."""
 
 
 class Sender:
@@ -48,18 +57,32 @@ class Sender:
         self._threads = ThreadPoolExecutor(AT_ONCE, "celery-bridge")
         self._places = asyncio.Semaphore(AT_ONCE)
 
-    async def send(self, submission: Submission) -> bool:
+    async def keys(self, submission: Submission) -> Keys:
+        """The names of the try of the run that this is."""
+        first = Keys(submission.run_id)
+        if not submission.again:
+            return first
+        return replace(first, attempt=int(await self._ask(lambda redis: redis.get(first.over)) or 0) + 1)
+
+    async def seen_to_end(self, keys: Keys) -> None:
+        """What is sent under the same id from now on is another try."""
+        await self._ask(lambda redis: redis.set(keys.over, keys.attempt, ex=self._settings.ttl))
+
+    async def send(self, submission: Submission, keys: Keys) -> bool:
         """Send unless it was sent before; whether it was sent now. EngineUnreachable: nothing was sent.
 
         One whose sending was begun and not seen to end is sent again: workers run a run only once.
         """
-        keys = Keys(submission.run_id)
         async with self._places:
             await self._in_thread(self._reach, within=REACHED_WITHIN)
             if not await self._mark(keys):
                 return False
+            # One that was sent so long ago may have run, and nothing is known of that.
+            forgotten = keys.attempt == 1 and _age(submission) > self._settings.ttl
             try:
-                await self._in_thread(lambda: self._send(submission), within=SENT_WITHIN)
+                await self._in_thread(
+                    lambda: self._send(submission, keys, forgotten=forgotten), within=SENT_WITHIN
+                )
             except EngineUnreachable:
                 with suppress(*AWAY):  # should the message arrive after all, it must not run
                     await withdraw(self._backend, keys, self._settings.ttl)
@@ -67,9 +90,9 @@ class Sender:
             await self._ask(lambda redis: redis.set(keys.sent, "sent", ex=self._settings.ttl))
             return True
 
-    async def revoke(self, run_id: str) -> None:
+    async def revoke(self, keys: Keys) -> None:
         """Have the message dropped where it waits, and the process told that runs it."""
-        revoke = partial(self._app.control.revoke, run_id, terminate=True, signal="SIGTERM")
+        revoke = partial(self._app.control.revoke, keys.task_id, terminate=True, signal="SIGTERM")
         async with self._places:
             await self._in_thread(revoke, within=REACHED_WITHIN)
 
@@ -89,17 +112,21 @@ class Sender:
         with self._app.producer_pool.acquire(block=True, timeout=REACHED_WITHIN) as producer:
             producer.connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=REACHED_WITHIN)
 
-    def _send(self, submission: Submission) -> None:
-        arguments = {
+    def _send(self, submission: Submission, keys: Keys, *, forgotten: bool) -> None:
+        arguments: dict[str, Any] = {
             "document": submission.document,
             "parameters": submission.parameters,
             "targets": list(submission.targets),
             "run_id": submission.run_id,
         }
+        if keys.attempt > 1:
+            arguments |= {"attempt": keys.attempt, "again_from": submission.again_from}
+        if forgotten:
+            arguments["forgotten"] = True
         self._app.send_task(
             RUN_WORKFLOW,
             kwargs=arguments,
-            task_id=submission.run_id,
+            task_id=keys.task_id,
             queue=self._settings.queue,
             # So that no message outlives the key that says it was cancelled.
             expires=self._settings.ttl,
@@ -119,6 +146,13 @@ class Sender:
             return await self._backend.ask(question)
         except AWAY as error:
             raise unreachable("result backend", self._settings.result_backend, error) from None
+
+
+def _age(submission: Submission) -> float:
+    """Seconds since it may have been sent before; none where this is the first time."""
+    if not submission.again or submission.began is None:
+        return 0.0
+    return (datetime.now(UTC) - submission.began).total_seconds()
 
 
 def unreachable(what: str, url: str, error: Exception) -> EngineUnreachable:

@@ -1,6 +1,7 @@
 """A workflow on Celery as one Prefect task run, which shows what the worker does as it does it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from prefect import task
@@ -42,15 +43,19 @@ async def run_on_celery(
     run_id: str,
     settings: BridgeSettings,
     listener: Listener = ignore,
+    again: bool = False,
+    again_from: str | None = None,
+    began: datetime | None = None,
 ) -> State[Any]:
     """Run a workflow document on Celery; the task run ends as the workflow did, with its report as data.
 
-    With a `run_id` that was sent before, it follows that run. Cancelled, it ends the run and reports what
-    was done until then (`cancelled` is true). Failed with EngineUnreachable as data: nothing was run; with
-    EngineFailed: the run ended without a report.
+    With a `run_id` that was sent before, it follows that run; `again`: unless that is over, then the run is
+    tried again, and keeps what succeeded, except for `again_from` and what comes after it. Cancelled, it ends
+    the run and reports what was done until then (`cancelled` is true). Failed with EngineUnreachable as data:
+    nothing was run; with EngineFailed: the run ended without a report.
     """
     logger: AnyLogger = get_run_logger()
-    submission = Submission(workflow, parameters, targets, run_id)
+    submission = Submission(workflow, parameters, targets, run_id, again, again_from, began)
 
     def noticed(text: str) -> None:
         logger.warning(text)

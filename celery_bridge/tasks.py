@@ -1,7 +1,8 @@
 """The Celery task that runs a workflow. It belongs to no app: `-I celery_bridge.tasks` adds it to yours.
 
 Delivered twice, it runs once: a run that has its report is left alone, one that another process is at is
-waited for. After the death of a worker it runs again from the start, so steps run at least once.
+waited for. After the death of a worker another one goes on with it: steps that had ended are not run again,
+those that were running are, so a step runs at least once, and one that is not idempotent at most once.
 """
 
 import asyncio
@@ -20,14 +21,23 @@ RUN_WORKFLOW = "opsconductor.run_workflow"
     name=RUN_WORKFLOW, bind=True, acks_late=True, reject_on_worker_lost=True, track_started=True
 )
 def run_workflow(
-    self: Task, document: dict[str, Any], parameters: dict[str, Any], targets: list[str], run_id: str
+    self: Task,
+    document: dict[str, Any],
+    parameters: dict[str, Any],
+    targets: list[str],
+    run_id: str,
+    attempt: int = 1,
+    again_from: str | None = None,
+    forgotten: bool = False,
 ) -> dict[str, str]:
     """Run a workflow document and stream what happens to `opsconductor:run:{run_id}:events`.
 
+    A later `attempt` keeps what succeeded before, except for `again_from` and what comes after it;
+    `forgotten`: what was done before is not known any more.
     Returns how it ended; the report is the last entry of the stream.
     """
     settings = BridgeSettings.of_app(self.app)
-    assignment = Assignment(document, parameters, targets, run_id)
+    assignment = Assignment(document, parameters, targets, run_id, attempt, again_from, forgotten)
     with Termination() as termination:
         verdict = asyncio.run(host(assignment, settings, str(self.request.hostname), termination))
     return {"run_id": run_id, "verdict": verdict}

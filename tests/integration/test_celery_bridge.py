@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,6 +13,7 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
+from celery_bridge.channel import Keys
 from celery_bridge.errors import EngineFailed, EngineUnreachable
 from celery_bridge.follower import NAME
 from celery_bridge.remote import link_to, run_remotely
@@ -198,7 +201,7 @@ async def test_celerys_own_revoke_cancels(settings: BridgeSettings, tmp_path: Pa
     sent = submission(workflow)
     running = asyncio.create_task(run(settings, sent, lambda event: up.set() if event.text == "up" else None))
     await asyncio.wait_for(up.wait(), 30)
-    await link_to(settings).sender.revoke(sent.run_id)
+    await link_to(settings).sender.revoke(Keys(sent.run_id))
     report = await running
     assert report.cancelled
     assert last.exists()
@@ -384,25 +387,118 @@ async def test_a_restart_of_redis_during_a_run(own_redis: RedisServer, tmp_path:
     assert mark.read_text() == "x\n"
 
 
-async def test_a_killed_process_runs_again(redis_url: str, tmp_path: Path) -> None:
-    """A pool process that is killed: the workflow runs again from the start, and that is said."""
-    settings = BridgeSettings.of(redis_url, queue="queue-killed")
-    mark, notices = tmp_path / "mark", list[str]()
-    up = asyncio.Event()
-    first = f"[ -e {mark} ] || {{ touch {mark}; echo up; sleep 1000; }}; echo fine"
-    sent = submission(document(command("a", first)))
+async def test_what_nobody_knows_any_more_is_not_begun_twice(settings: BridgeSettings) -> None:
+    """A run of which everything expired: its steps are run again, and those that are not idempotent refused."""
+    long_ago = datetime.now(UTC) - timedelta(seconds=settings.ttl + 60)
+    sent = submission(document(command("a", "true"), command("charge", "true", idempotent=False)))
+    report = await run(settings, replace(sent, again=True, began=long_ago))
+    assert [record.status for record in report.steps.values()] == ["succeeded", "failed"]
+    assert report.error is not None
+    assert report.error.message.startswith("not started: the run has begun before")
+    fresh = await run(settings, replace(sent, run_id=str(uuid4()), again=True, began=datetime.now(UTC)))
+    assert fresh.success
+
+
+def _in_file(file: Path, id: str, then: str = "true", **more: Any) -> dict[str, Any]:
+    """A step that leaves a line behind each time it begins."""
+    return command(id, f"echo {id} >> {file}; {then}", **more)
+
+
+async def _killed_on_its_way(
+    redis_url: str, folder: Path, sent: Submission, *, queue: str, undoing: Path | None = None
+) -> tuple[Report, list[str]]:
+    """The run's report and notices, when its process is killed as a step says `up`; or later.
+
+    `undoing`: the run is cancelled then, and its process is killed once that file is there.
+    """
+    settings = BridgeSettings.of(redis_url, queue=queue)
+    notices, up = list[str](), asyncio.Event()
 
     def listen(event: Event) -> None:
         if event.text == "up":
             up.set()
 
-    with worker(tmp_path, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1") as theirs:
+    with worker(folder, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1") as theirs:
         running = asyncio.create_task(run(settings, sent, listen, notices.append))
-        await asyncio.wait_for(up.wait(), 30)
-        os.kill(theirs.pool()[0], signal.SIGKILL)
-        report = await running
+        await asyncio.wait_for(up.wait(), 60)
+        killed = theirs.pool()[0]
+        if undoing is not None:
+            running.cancel()
+            await wait_until(undoing.exists)
+        os.kill(killed, signal.SIGKILL)
+        return await running, notices
+
+
+async def test_another_process_goes_on_after_a_death(redis_url: str, tmp_path: Path) -> None:
+    """What had ended is not done again, what was under way is, and that is said."""
+    done, once = tmp_path / "done", tmp_path / "once"
+    stuck = f"[ -e {once} ] || {{ touch {once}; echo up; sleep 1000; }}; echo fine"
+    sent = submission(
+        document(_in_file(done, "a"), _in_file(done, "b", stuck, for_each=[1]), _in_file(done, "c"))
+    )
+    report, notices = await _killed_on_its_way(redis_url, tmp_path, sent, queue="queue-killed")
     assert report.success
-    assert any("again from the start" in notice for notice in notices)
+    assert done.read_text().split() == ["a", "b", "b", "c"]
+    assert any("goes on with the workflow" in notice for notice in notices)
+
+
+async def test_a_step_that_is_not_idempotent_is_lost_with_its_process(redis_url: str, tmp_path: Path) -> None:
+    """It is not begun again, the run asks; from that step on it can be tried again."""
+    done, once = tmp_path / "done", tmp_path / "once"
+    stuck = f"[ -e {once} ] || {{ touch {once}; echo up; sleep 1000; }}"
+    charge = _in_file(done, "charge", stuck, idempotent=False)
+    sent = submission(document(_in_file(done, "a"), charge, _in_file(done, "b")))
+    report, _ = await _killed_on_its_way(redis_url, tmp_path, sent, queue="queue-lost-step")
+    assert {id: record.status for id, record in report.steps.items()} == {
+        "a": "succeeded",
+        "charge": "lost",
+        "b": "blocked",
+    }
+    assert report.error is not None
+    assert f"opsconductor retry {sent.run_id} --from charge" in report.error.message
+    settings = BridgeSettings.of(redis_url, queue="queue-lost-step")
+    with worker(tmp_path, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1"):
+        again = await run(settings, replace(sent, again=True))
+        forced = await run(settings, replace(sent, again=True, again_from="charge"))
+    assert again.steps["charge"].status == "lost"
+    assert forced.success
+    assert done.read_text().split() == ["a", "charge", "charge", "b"]
+
+
+async def test_what_was_done_before_a_death_is_undone_after_it(redis_url: str, tmp_path: Path) -> None:
+    """A run that is cancelled, and whose process then dies while it undoes, is undone by another one."""
+    done, once = tmp_path / "done", tmp_path / "once"
+    wait = f"[ -e {once} ] || {{ touch {once}; trap '' TERM; sleep 1000; }}"
+    undo = _in_file(done, "undo", wait)
+    sent = submission(document(_in_file(done, "a", rollback=[undo]), command("b", "echo up; sleep 1000")))
+    report, _ = await _killed_on_its_way(redis_url, tmp_path, sent, queue="queue-undo", undoing=once)
+    assert report.cancelled
+    assert report.steps["undo"].status == "succeeded"
+    assert report.steps["b"].status == "cancelled"
+    assert not report.not_undone
+
+
+async def test_a_run_is_tried_again(celery_worker: Worker, redis_url: str, tmp_path: Path) -> None:
+    """What succeeded is kept with its outputs; asked once more after success, nothing is done."""
+    done, mended = tmp_path / "done", tmp_path / "mended"
+    settings = BridgeSettings.of(redis_url)
+    sent = submission(
+        document(
+            _in_file(done, "a", "echo 42", outputs={"number": "{{ result.stdout | trim | int }}"}),
+            _in_file(done, "b", f"[ -e {mended} ]"),
+            _in_file(done, "c", "echo {{ steps.a.outputs.number }}"),
+        )
+    )
+    assert not (await run(settings, sent)).success
+    mended.touch()
+    again = replace(sent, again=True)
+    events: list[Event] = []
+    report = await run(settings, again, events.append)
+    assert report.success
+    assert report.steps["c"].result["stdout"] == "42\n"
+    assert [event.step for event in events if event.kind == "started"] == ["b", "c"]
+    assert (await run(settings, again)).success
+    assert done.read_text().split() == ["a", "b", "b", "c"]
 
 
 async def test_a_killed_worker_is_not_waited_for_in_silence(redis_url: str, tmp_path: Path) -> None:

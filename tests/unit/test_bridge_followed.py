@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from celery_bridge.channel import Claim, Entry, Refusal, written
+from celery_bridge.channel import Claim, Entry, Keys, Refusal, written
 from celery_bridge.errors import EngineFailed
 from celery_bridge.followed import BELIEVED_AFTER, FIRST_SWEEP, LAST_SWEEP, TOLD_AFTER, Followed
 from codegen.result import Report
@@ -20,7 +20,7 @@ class Follows:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.notices: list[str] = []
-        self.run = Followed("r", self.events.append, self.notices.append, LOST_AFTER)
+        self.run = Followed(Keys("r"), self.events.append, self.notices.append, LOST_AFTER)
         self._count = 0
 
     def take(self, *entries: Entry) -> None:
@@ -66,7 +66,7 @@ async def test_a_second_claim_is_a_rerun() -> None:
     follows = Follows()
     follows.take(Claim("one"), Claim("two"))
     assert len(follows.notices) == 1
-    assert "two runs the workflow again from the start" in follows.notices[0]
+    assert "two goes on with the workflow" in follows.notices[0]
     assert not follows.run.report.done()
 
 
@@ -76,7 +76,7 @@ async def test_a_listener_that_fails_ends_only_its_own_run() -> None:
     def broken(event: Event) -> None:
         raise LookupError("mine")
 
-    run = Followed("r", broken, lambda text: None, LOST_AFTER)
+    run = Followed(Keys("r"), broken, lambda text: None, LOST_AFTER)
     run.take([("1-1", written(Event("started", "a")))])
     with pytest.raises(LookupError, match="mine"):
         await run.ended()

@@ -1,0 +1,84 @@
+"""The journal of a run on Celery: a stream beside its events, which a worker that takes over reads."""
+
+import json
+from collections.abc import Awaitable
+from typing import Any
+
+from redis.asyncio import Redis
+
+from celery_bridge.channel import Keys
+from celery_bridge.clients import Backend
+from celery_bridge.lease import Lease
+from celery_bridge.publisher import Publisher
+from steps.errors import StepFailed
+from steps.journal import Entry
+
+AT_ONCE = 500
+
+# Ours are the last words on the run, and nobody else has its lease.
+_OURS = """
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if last and tonumber(string.match(last[1], '^%d+')) > tonumber(ARGV[1]) then return 0 end
+local holder = redis.call('GET', KEYS[2])
+if holder and holder ~= ARGV[2] then return 0 end
+return 1
+"""
+
+
+class RunJournal:
+    """Where a worker's journal goes: out with the events, in the same order."""
+
+    def __init__(
+        self, backend: Backend, keys: Keys, publisher: Publisher, lease: Lease, *, forgotten: bool = False
+    ) -> None:
+        self._backend = backend
+        self._keys = keys
+        self._publisher = publisher
+        self._lease = lease
+        self._forgotten = forgotten
+
+    def add(self, entry: Entry) -> None:
+        """Put it after those before."""
+        self._publisher.note(json.dumps(entry.to_json()))
+
+    async def secure(self, entry: Entry) -> None:
+        """Put it after those before, and wait until it is there.
+
+        StepFailed: another process has the run, or nobody knows whether it was there before.
+        """
+        if self._forgotten:
+            raise StepFailed(
+                "not started: the run has begun before, so long ago that what it did then is not known any "
+                "more. Find out, then start the workflow anew"
+            )
+        self.add(entry)
+        await self._publisher.sent()
+        if not await self._is_ours():
+            raise StepFailed("not started: another process goes on with the run")
+
+    async def _is_ours(self) -> bool:
+        def evaluate(redis: Redis) -> Awaitable[Any]:
+            values = (str(self._publisher.epoch), self._lease.token)
+            return redis.eval(_OURS, 2, self._keys.journal, self._keys.lease, *values)
+
+        return bool(await self._backend.ask(evaluate))
+
+
+async def past_entries(backend: Backend, keys: Keys) -> list[Entry]:
+    """What earlier lives of the run wrote."""
+    entries: list[Entry] = []
+    after = "-"
+    while True:
+        page = await _page(backend, keys, after)
+        entries += [Entry.from_json(json.loads(fields["entry"])) for _, fields in page]
+        if len(page) < AT_ONCE:
+            return entries
+        moment, _, number = page[-1][0].partition("-")
+        after = f"{moment}-{int(number) + 1}"
+
+
+async def _page(backend: Backend, keys: Keys, after: str) -> list[Any]:
+    def read(redis: Redis) -> Awaitable[Any]:
+        return redis.xrange(keys.journal, min=after, count=AT_ONCE)
+
+    return list(await backend.ask(read))
