@@ -3,14 +3,16 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Any
 
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.flow_engine import run_flow_async
 from prefect.utilities.urls import url_for
 
 from cli.failures import Exit
@@ -20,6 +22,7 @@ from flows.router import route_workflow
 from flows.session import Session, listening
 from steps.events import Listener
 
+Start = Callable[[], Awaitable[Any]]
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -82,20 +85,29 @@ class Interruption:
 
 
 def carried_out(parameters: dict[str, Any], progress: Progress) -> Ending:
-    """Run the router's flow with these parameters and wait for its end.
+    """Run the router's flow with these parameters and wait for its end."""
+    return _carried_out(lambda: route_workflow(**parameters, return_state=True), progress)
 
-    It runs in a thread of its own: Prefect would take SIGTERM for a crash where it can, and a second
+
+def carried_out_again(run: FlowRun, progress: Progress) -> Ending:
+    """Run the router's flow once more as the same run, and wait for its end."""
+    again = partial(run_flow_async, route_workflow, run, run.parameters, return_type="state")
+    return _carried_out(again, progress)
+
+
+def _carried_out(start: Start, progress: Progress) -> Ending:
+    """It runs in a thread of its own: Prefect would take SIGTERM for a crash where it can, and a second
     Ctrl-C must work whatever the run is busy with.
     """
     interruption = Interruption(progress)
     with interruption.handled(), ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, _run(parameters, progress, interruption)).result()
+        return pool.submit(asyncio.run, _run(start, progress, interruption)).result()
 
 
-async def _run(parameters: dict[str, Any], listener: Listener, interruption: Interruption) -> Ending:
+async def _run(start: Start, listener: Listener, interruption: Interruption) -> Ending:
     interruption.began()
     with listening(listener, interruption.opened):
-        state: State[Any] = await route_workflow(**parameters, return_state=True)
+        state: State[Any] = await start()
     # A run that somebody cancelled and that could not be ended has no result, and never will.
     outcome = None if state.is_cancelling() else await state.aresult(raise_on_failure=False)
     return Ending(

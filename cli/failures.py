@@ -76,8 +76,15 @@ def _known() -> Iterator[tuple[tuple[type[BaseException], ...], Exit]]:
     yield _loaded("control.home", "InstallationError"), Exit.UNREACHABLE
     yield (
         _loaded(
-            "control.errors", "RunUnknown", "RunAmbiguous", "RunRefused", "NoSuchQuestion", "AnswerRefused"
+            "control.errors",
+            "RunUnknown",
+            "RunAmbiguous",
+            "RunRefused",
+            "NotAgain",
+            "NoSuchQuestion",
+            "AnswerRefused",
         )
+        + _loaded("flows.again", "NoSuchStep")
         + _loaded("celery_bridge.errors", "SettingsError"),
         Exit.BAD_INPUT,
     )

@@ -25,6 +25,7 @@ _COMMANDS = {
     "approve": ("cli.approvals:approve", "Say yes to what a run waits for."),
     "deny": ("cli.approvals:deny", "Say no to what a run waits for."),
     "cancel": ("cli.runs:cancel", "End a run."),
+    "retry": ("cli.retry:retry", "Run again what of a run did not succeed."),
 }
 
 

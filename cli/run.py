@@ -49,6 +49,11 @@ def _run_here(request: Request, as_json: bool) -> int:
     progress = Progress(output.standard_error())
     with progress.shown():
         ending = carried_out(request.parameters(), progress)
+    return show_ending(ending, as_json)
+
+
+def show_ending(ending: "Ending", as_json: bool) -> int:
+    """How a run went that was run here; the exit code."""
     if ending.result is None:
         return _without_result(ending, as_json)
     if as_json:

@@ -105,9 +105,14 @@ def _not_cancelled(run: RunStatus) -> str:
     )
 
 
-def _print_line(line: RunLog) -> None:
+def as_text(line: RunLog) -> str:
+    """A line of a run's log, for people."""
     time = line.time.astimezone().strftime("%H:%M:%S.%f")[:-3]
-    output.write_text(f"{time} {line.level_name:7} {output.printable(f'{line.source}: {line.message}')}")
+    return f"{time} {line.level_name:7} {output.printable(f'{line.source}: {line.message}')}"
+
+
+def _print_line(line: RunLog) -> None:
+    output.write_text(as_text(line))
 
 
 def _print_json_line(line: RunLog) -> None:

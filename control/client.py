@@ -19,6 +19,7 @@ from prefect.settings import get_current_settings
 from prefect.states import Cancelling
 
 from celery_bridge.urls import masked
+from control.again import IsAlive, try_again
 from control.answers import is_refusal, told_by
 from control.errors import NotDeployed, PrefectUnreachable, RunAmbiguous, RunRefused, RunUnknown
 from control.questions import OpenQuestion, chosen, give, open_questions
@@ -144,11 +145,21 @@ class PrefectClient:
             await give(self._api, question, approve=approve, by=by, comment=comment)
         return question
 
-    async def follow(self, run_id: UUID | str, on_log: OnLog | None = None) -> RunStatus:
-        """Wait for the run's end; `on_log` gets the log lines of the run and all below it as they come."""
+    async def try_again(self, run_id: UUID | str, start: str | None, is_alive: IsAlive) -> FlowRun:
+        """Have a run that has ended, or whose process died, tried again. Raises NotAgain."""
+        with _reached():
+            return await try_again(self._api, await self._run(run_id), start, is_alive)
+
+    async def follow(
+        self, run_id: UUID | str, on_log: OnLog | None = None, since: datetime | None = None
+    ) -> RunStatus:
+        """Wait for the run's end; `on_log` gets the log lines of the run and all below it as they come.
+
+        `since`: of an earlier try of it, which ended before, no lines are wanted.
+        """
         with _reached():
             root = await self._run(run_id)
-            reader = LogReader(self._api, root)
+            reader = LogReader(self._api, root, since)
             status = status_of(root)
             late = 0.0 if status.is_final else _LAST_LINES
             while not status.is_final:

@@ -7,7 +7,8 @@ ControlError
 ├── RunUnknown            no run goes by this name or id
 ├── RunAmbiguous          several runs do
 ├── NoSuchQuestion        the run doesn't wait for this answer
-└── AnswerRefused         Prefect doesn't take the answer
+├── AnswerRefused         Prefect doesn't take the answer
+└── NotAgain              the run can't be tried again
 """
 
 from collections.abc import Sequence
@@ -75,3 +76,10 @@ class AnswerRefused(ControlError):
 
     def __init__(self, about: str, reason: str) -> None:
         super().__init__(f"The answer for {about!r} was not taken: {reason}")
+
+
+class NotAgain(ControlError):
+    """The run can't be tried again."""
+
+    def __init__(self, run: str, reason: str) -> None:
+        super().__init__(f"{run} can't be tried again: {reason}.")

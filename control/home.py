@@ -120,6 +120,11 @@ class Home:
         return self.path / "registry"
 
     @property
+    def journals(self) -> Path:
+        """What the runs in Prefect did, so that they can go on after a death."""
+        return self.path / "journals"
+
+    @property
     def ready(self) -> Path:
         """Holds a file per service that says so itself when it is ready."""
         return self.path / "ready"

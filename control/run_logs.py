@@ -19,12 +19,12 @@ _LATE = timedelta(seconds=10)
 
 
 class LogReader:
-    """Reads what is new each time."""
+    """Reads what is new each time; `since`: only what was written from then on."""
 
-    def __init__(self, api: Api, root: FlowRun) -> None:
+    def __init__(self, api: Api, root: FlowRun, since: datetime | None = None) -> None:
         self._api, self._root = api, root
         self._seen: set[UUID] = set()
-        self._newest: datetime | None = None
+        self._newest = since + _LATE if since else None
         self._names: dict[UUID, str] = {}
         self.has_last_line = False
         """Whether the line was read with which Prefect ends a run's log."""
@@ -37,7 +37,8 @@ class LogReader:
         if not logs:
             return []
         self._seen.update(log.id for log in logs)
-        self._newest = max(log.timestamp for log in logs)
+        newest = max(log.timestamp for log in logs)
+        self._newest = max(newest, self._newest or newest)
         self.has_last_line = self.has_last_line or any(map(self._is_last, logs))
         unknown = {log.task_run_id for log in logs if log.task_run_id} - self._names.keys()
         self._names.update(await names_of_tasks(self._api, unknown))

@@ -69,6 +69,7 @@ def status_of(run: FlowRun, below: tuple[PartStatus, ...] = ()) -> RunStatus:
         started_at=run.start_time,
         ended_at=run.end_time,
         url=url_for("flow-run", obj_id=run.id) or "",
+        is_of_a_deployment=run.deployment_id is not None,
         parts=below,
     )
 

@@ -32,6 +32,7 @@ class RunStatus:
     started_at: datetime | None
     ended_at: datetime | None
     url: str
+    is_of_a_deployment: bool = False
     parts: tuple[PartStatus, ...] = ()
 
     @property

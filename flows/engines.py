@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.settings import get_current_settings
 
 from celery_bridge.never_started import never_started
@@ -20,6 +22,7 @@ from codegen.result import Report
 from codegen.workflow import Workflow
 from flows.artifacts import show_source
 from flows.configuration import bridge_settings, registry
+from flows.journals import Book
 from flows.session import Session
 
 # Prefect's own default, as a path: unless one is named, each run asks the server twice for it.
@@ -38,10 +41,15 @@ class Job:
     values: Mapping[str, Any]
     targets: tuple[str, ...]
     session: Session
+    book: Book
+    again: bool = False
+    """It has begun before; then all is done again from this step on, and what comes after it:"""
+    again_from: str | None = None
 
 
 async def by_prefect(job: Job) -> Report:
     """Generate the flow, or take it from the registry, and run it as a subflow."""
+    job.session.journal = journal = job.book.journal(job.again_from)
     entry = await asyncio.to_thread(registry().get_or_create, job.workflow)
     flow = await asyncio.to_thread(registry().load, entry)
     await show_source(entry.source, job.workflow.name)
@@ -52,6 +60,7 @@ async def by_prefect(job: Job) -> Report:
     state = await flow(**arguments, return_state=True)
     if job.session.report is None:
         raise RunLost(f"the generated flow ended without a report: {state.name}: {state.message}")
+    journal.over()
     return job.session.report
 
 
@@ -79,9 +88,18 @@ async def _submitted(job: Job, settings: BridgeSettings) -> State[Report]:
         run_id=job.session.run_id,
         settings=settings,
         listener=job.session.tell,
+        again=job.again,
+        again_from=job.again_from,
+        began=_began(),
         return_state=True,
     )
     return state
+
+
+def _began() -> datetime | None:
+    """When the flow run began first."""
+    context = FlowRunContext.get()
+    return context.flow_run.start_time if context is not None and context.flow_run is not None else None
 
 
 ENGINES: dict[EngineName, Callable[[Job], Awaitable[Report]]] = {"prefect": by_prefect, "celery": by_celery}

@@ -111,11 +111,13 @@ class Run:
         max_parallel: int | None = None,
         repeat: Repeat | None = None,
         continue_on_error: bool = False,
+        idempotent: bool = True,
     ) -> None:
         """A task of the flow, once, or once per target (`on`) or item (`for_each`).
 
         `when` is an expression: where it is false the step is skipped. `run_if` says whether the step
         runs after the success of those before it, after a failure, or either way; `join` of how many.
+        `idempotent=False`: it is not started again after the death of the process that started it.
         """
         step.cache_policy = NO_CACHE  # a step is run for its effect: equal arguments must not skip it
         node = self._node(
@@ -128,6 +130,7 @@ class Run:
             for_each=for_each,
             max_parallel=max_parallel,
             repeat=repeat,
+            idempotent=idempotent,
             perform=performer(step, node.id, self._edges),
         )
         self._enter(Entry(work, requires_approval=requires_approval))

@@ -7,7 +7,7 @@ from prefect import flow
 from codegen.result import RunResult
 from codegen.workflow import EnginePreference
 from flows.engines import LOCAL_STORAGE
-from flows.routing import routed
+from flows.routing import Wish, routed
 
 
 @flow(name="route-workflow", persist_result=False, result_storage=LOCAL_STORAGE)
@@ -27,5 +27,6 @@ async def route_workflow(
         engine_preference: The engine you would like; auto lets the score decide.
         force_engine: Insist on that engine, whatever score and policy say.
     """
-    result: RunResult = await routed(workflow, parameters, targets, engine_preference, force_engine)
+    wish = Wish(workflow, parameters, targets, engine_preference, force_engine)
+    result: RunResult = await routed(wish)
     return result

@@ -1,6 +1,7 @@
 """What the router does: understand, decide, show the decision, run, report."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -10,50 +11,73 @@ from prefect.runtime import flow_run
 
 from celery_bridge.never_started import never_started
 from codegen.concurrency import claim_of
-from codegen.document import canonical
+from codegen.decision import Decision
+from codegen.document import canonical, parse
 from codegen.explain import sentence
 from codegen.parameters import check_values
 from codegen.routing import decide
 from codegen.targets import check_targets
-from codegen.workflow import EnginePreference
+from codegen.workflow import EnginePreference, Workflow
 from flows.admission import admitted
+from flows.again import start_asked_for
 from flows.artifacts import show_decision
 from flows.configuration import routing_policy
 from flows.documents import understood
 from flows.endings import unsuccessful
 from flows.engines import ENGINES, Job
 from flows.guard import guarded
+from flows.journals import Book, opened_book
 from flows.results import result_of
-from flows.session import entered, opened
+from flows.session import Session, entered, opened
 
 
-async def routed(
-    workflow: str | Mapping[str, Any],
-    parameters: Mapping[str, Any],
-    targets: Sequence[str],
-    engine_preference: EnginePreference,
-    force_engine: bool,
-) -> Any:
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants to be run, as they said it."""
+
+    workflow: str | Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    targets: Sequence[str]
+    engine_preference: EnginePreference
+    force_engine: bool
+
+
+async def routed(wish: Wish) -> Any:
     """Run a workflow on the engine that suits it. Gives a `RunResult`, in a state unless it succeeded."""
-    document = understood(workflow)
-    values = check_values(document.parameters, parameters)
-    where = check_targets(targets or document.targets)
-    run_id = str(flow_run.id)
-    claim = claim_of(document, values, where, run_id)
-    decision = decide(
-        document.model_copy(update={"targets": where}),
-        policy=await routing_policy(),
-        engine_preference=engine_preference,
-        force_engine=force_engine,
-    )
-    get_run_logger().info("%s", sentence(decision))
-    show = partial(show_decision, decision, document.name, UUID(run_id))
-    session = opened(run_id)
+    session = opened(str(flow_run.id))
+    again = flow_run.run_count > 1
     with entered(session):
-        async with guarded(session), admitted(claim, session, set(flow_run.tags), show) as refusal:
-            if refusal is None:
-                report = await ENGINES[decision.engine](Job(document, values, where, session))
-            else:
-                report = never_started(canonical(document))
-    result = result_of(document, decision, report, run_id, refusal)
+        async with guarded(session), opened_book(session, again=again) as book:
+            return await _routed(wish, session, book, again=again)
+
+
+async def _routed(wish: Wish, session: Session, book: Book, *, again: bool) -> Any:
+    document = understood(wish.workflow) if book.about is None else parse(book.about["document"])
+    values = check_values(document.parameters, wish.parameters)
+    where = check_targets(wish.targets or document.targets)
+    claim = claim_of(document, values, where, session.run_id)
+    decision = await _decision(wish, document.model_copy(update={"targets": where}), book)
+    start = await start_asked_for(document, session.run_id, flow_run.run_count) if again else None
+    get_run_logger().info("%s", sentence(decision))
+    show = partial(show_decision, decision, document.name, UUID(session.run_id))
+    async with admitted(claim, session, set(flow_run.tags), show) as refusal:
+        if refusal is None:
+            book.begin(document=canonical(document), engine=decision.engine)
+            job = Job(document, values, where, session, book, again=again, again_from=start)
+            report = await ENGINES[decision.engine](job)
+        else:
+            report = never_started(canonical(document))
+    result = result_of(document, decision, report, session.run_id, refusal)
     return unsuccessful(report, result.error_message, result) or result
+
+
+async def _decision(wish: Wish, document: Workflow, book: Book) -> Decision:
+    """Which engine; a run that has begun stays where it is."""
+    policy = await routing_policy()
+    decision = decide(
+        document, policy=policy, engine_preference=wish.engine_preference, force_engine=wish.force_engine
+    )
+    begun_on = None if book.about is None else book.about["engine"]
+    if begun_on in (None, decision.engine):
+        return decision
+    return decide(document, policy=policy, engine_preference=begun_on, force_engine=True)

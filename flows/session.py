@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from codegen.registry import Registry
 from codegen.result import Report
 from steps.events import Event, Listener, ignore
+from steps.journal import Journal
 from steps.scope import Errand
 
 
@@ -18,7 +19,7 @@ class Session:
     """Lives as long as one run of the router, or one run of a generated flow by itself.
 
     The run of a document that another one runs has an `errand`, and a session `around` it. `registry` is
-    where its flow is kept, unless that is the installation's.
+    where its flow is kept, unless that is the installation's; `journal` knows what earlier lives of it did.
     """
 
     run_id: str
@@ -28,6 +29,7 @@ class Session:
     errand: Errand | None = None
     around: Session | None = None
     registry: Registry | None = None
+    journal: Journal | None = None
     _cancels: list[Callable[[], object]] = field(default_factory=list)
 
     def tell(self, event: Event) -> None:

@@ -17,6 +17,7 @@ from flows.prefect_events import PrefectEvents
 from flows.secret_blocks import run_secrets
 from flows.session import Session, entered
 from steps.errors import StepFailed
+from steps.journal import Journal
 from steps.scope import Errand, Surroundings
 
 
@@ -30,6 +31,7 @@ def surrounded(session: Session, workflows: Mapping[str, Any], **known: Any) -> 
         run_document=lambda inner: Subflow(inner, session),
         path="" if errand is None else errand.path,
         secrets=run_secrets() if errand is None else errand.secrets,
+        journal=session.journal or Journal(session.run_id) if errand is None else errand.journal,
         events=PrefectEvents(session.outermost.run_id),
         ask=desk_of(session.outermost.run_id).ask,
         **known,

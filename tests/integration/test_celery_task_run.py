@@ -27,6 +27,7 @@ from control.home import Home, Installation
 from control.locks import take
 from flows.configuration import bridge_settings
 from flows.engines import Job, by_celery
+from flows.journals import Book
 from flows.session import Session
 from rehearsal.server import temporary_server
 from steps.events import Event, Listener
@@ -163,7 +164,7 @@ async def test_a_run_that_is_cancelled_before_its_task_begins(
 
     @flow
     async def routed() -> Any:
-        return await by_celery(Job(parse(DOCUMENT), {}, (), session))
+        return await by_celery(Job(parse(DOCUMENT), {}, (), session, Book(session.run_id, None, again=False)))
 
     report = await routed()
     assert report.cancelled

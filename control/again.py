@@ -1,0 +1,51 @@
+"""Trying a run again in Prefect, as its UI does, and what more there is to say than the UI asks for."""
+
+from collections.abc import Callable
+
+from prefect.client.orchestration import PrefectClient as Api
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.responses import SetStateStatus
+from prefect.states import AwaitingRetry, Pending
+
+from control.errors import NotAgain
+
+IsAlive = Callable[[str], bool | None]
+"""Whether a process is at the run with this id; None: that can't be known from here."""
+
+
+def start_key(run_count: int) -> str:
+    """Under which key of a run's inputs the step stands from which its try of this number begins."""
+    return f"opsconductor-try-{run_count}-from"
+
+
+async def try_again(api: Api, run: FlowRun, start: str | None, is_alive: IsAlive) -> FlowRun:
+    """Have the run tried again, from the step `start` on. NotAgain: it can't be, and why.
+
+    One that came from a deployment is begun by its worker; any other one is left for the caller to run.
+    """
+    _check(run, is_alive)
+    if start is not None:
+        await api.create_flow_run_input(run.id, start_key(run.run_count + 1), start)
+    scheduled = run.deployment_id is not None
+    state: State[None] = AwaitingRetry() if scheduled else Pending()
+    # The usual rules are for processes that end; here one may have died, or its run been cancelled.
+    told = await api.set_flow_run_state(run.id, state, force=not scheduled or not _is_final(run))
+    if told.status is not SetStateStatus.ACCEPT:
+        raise NotAgain(run.name, str(getattr(told.details, "reason", None) or told.status.value))
+    return await api.read_flow_run(run.id)
+
+
+def _check(run: FlowRun, is_alive: IsAlive) -> None:
+    if run.parent_task_run_id is not None:
+        raise NotAgain(run.name, "it is a part of another run, which can be tried again")
+    if run.run_count == 0:
+        raise NotAgain(run.name, "it has not begun yet")
+    if not _is_final(run) and is_alive(str(run.id)) is not False:
+        state = run.state.name if run.state else "Pending"
+        raise NotAgain(
+            run.name, f"it has not ended ({state}): wait for its end, or end it with `opsconductor cancel`"
+        )
+
+
+def _is_final(run: FlowRun) -> bool:
+    return run.state is not None and run.state.is_final()

@@ -1,0 +1,27 @@
+"""Trying a run again: what a person asked for when they did."""
+
+from uuid import UUID
+
+from prefect import get_client
+
+from codegen.groups import walk
+from codegen.workflow import Workflow
+from control.again import start_key
+
+
+class NoSuchStep(Exception):
+    """A run is to be tried again from a step that its document does not have."""
+
+
+async def start_asked_for(document: Workflow, run_id: str, run_count: int) -> str | None:
+    """The step from which on all is to be done again, where somebody named one for this try."""
+    async with get_client() as client:
+        inputs = await client.filter_flow_run_input(UUID(run_id), start_key(run_count), 1, set())
+    if not inputs:
+        return None
+    step, known = inputs[0].value, [one.id for _, one in walk(document.steps)]
+    if step not in known:
+        raise NoSuchStep(
+            f"no main step of {document.name!r} is called {step!r}; name one of: {', '.join(known)}"
+        )
+    return step

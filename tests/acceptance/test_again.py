@@ -1,0 +1,101 @@
+"""Runs that are tried again, by the command line and by Prefect, after a failure and after a death."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.stack import Stack, wait_until
+from tests.acceptance.test_ways_in import Prefect
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("stack")]
+
+
+def written(folder: Path, engine: str, **second: Any) -> Path:
+    """A document whose second step fails until somebody mends what it misses; each leaves a line behind."""
+    done, mended = folder / "done", folder / "mended"
+    steps = [
+        {
+            "id": "a",
+            "command": f"echo a >> {done}; echo 42",
+            "outputs": {"n": "{{ result.stdout | trim | int }}"},
+        },
+        {"id": "b", "command": f"echo b >> {done}; [ -e {mended} ]", **second},
+        {"id": "c", "command": f"echo c{{{{ steps.a.outputs.n }}}} >> {done}"},
+    ]
+    document = {
+        "name": f"Again on {engine} in {folder.name}",
+        "engine": {"prefer": engine, "force": True},
+        "steps": [{"type": "command", **step} for step in steps],
+    }
+    file = folder / "again.json"
+    file.write_text(json.dumps(document))
+    return file
+
+
+@pytest.mark.parametrize("engine", ["celery", "prefect"])
+def test_a_run_is_tried_again(stack: Stack, tmp_path: Path, engine: str) -> None:
+    """By `retry`, in the same flow run: what succeeded is kept; `--from` does it again all the same."""
+    file = written(tmp_path, engine)
+    failed = stack.json("run", str(file), code=1)
+    (tmp_path / "mended").touch()
+    result = stack.json("retry", failed["execution_id"])
+    assert result["execution_id"] == failed["execution_id"]
+    assert (result["success"], result["steps_completed"]) == (True, 3)
+    assert (tmp_path / "done").read_text().split() == ["a", "b", "b", "c42"]
+    assert stack.flow_run(result["execution_id"])["state"]["type"] == "COMPLETED"
+    stack.json("retry", result["execution_id"], "--from", "c")
+    assert (tmp_path / "done").read_text().split() == ["a", "b", "b", "c42", "c42"]
+
+
+@pytest.mark.parametrize("engine", ["celery", "prefect"])
+def test_prefects_own_retry(stack: Stack, tmp_path: Path, engine: str) -> None:
+    """What the button in the UI does; the command does the same, and shows the log of this try."""
+    prefect = Prefect(stack)
+    started = stack.json("run", str(written(tmp_path, engine)), "--no-wait")
+    run_id = started["execution_id"]
+    wait_until(lambda: stack.flow_run(run_id)["state"]["type"] == "FAILED")
+    retry = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}}
+    assert prefect.ask(f"/flow_runs/{run_id}/set_state", retry)["status"] == "ACCEPT"
+    wait_until(lambda: (tmp_path / "done").read_text().split() == ["a", "b", "b"])
+    wait_until(lambda: stack.flow_run(run_id)["state"]["type"] == "FAILED")
+    (tmp_path / "mended").touch()
+    done = stack("retry", run_id)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Finished in state Completed()" in done.stdout
+    assert "step 'b' failed" not in done.stdout
+    assert (tmp_path / "done").read_text().split() == ["a", "b", "b", "b", "c42"]
+
+
+def test_after_a_death(stack: Stack, tmp_path: Path) -> None:
+    """The next try goes on; what must not begin twice is lost until somebody says otherwise."""
+    up = tmp_path / "up"
+    slow = f"echo b >> {tmp_path / 'done'}; [ -e {up} ] || {{ touch {up}; sleep 600; }}"
+    file = written(tmp_path, "prefect", command=slow, idempotent=False)
+    running = stack.start("run", str(file), "--json")
+    wait_until(up.exists)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait(30)
+    name = json.loads(file.read_text())["name"]
+    lost = stack.json("retry", name, code=1)
+    assert {id: step["status"] for id, step in lost["steps"].items()} == {
+        "a": "succeeded",
+        "b": "lost",
+        "c": "blocked",
+    }
+    assert f"opsconductor retry {lost['execution_id']} --from b" in lost["error_message"]
+    assert stack.json("retry", lost["execution_id"], "--from", "b")["success"]
+    assert (tmp_path / "done").read_text().split() == ["a", "b", "b", "c42"]
+
+
+def test_what_can_not_be_tried_again(stack: Stack, tmp_path: Path) -> None:
+    """Is told so, with the reason; nothing is changed by it."""
+    failed = stack.json("run", str(written(tmp_path, "prefect")), code=1)["execution_id"]
+    unknown = stack.json("retry", failed, "--from", "nope", code=2)
+    assert "name one of: a, b, c" in unknown["error"]["message"]
+    assert "Leave --no-wait out" in stack.json("retry", failed, "--no-wait", code=2)["error"]["message"]
+    (tmp_path / "mended").touch()
+    assert stack.json("retry", failed)["success"]
