@@ -388,7 +388,7 @@ async def test_a_restart_of_redis_during_a_run(own_redis: RedisServer, tmp_path:
 
 
 async def test_what_nobody_knows_any_more_is_not_begun_twice(settings: BridgeSettings) -> None:
-    """A run of which everything expired: its steps are run again, and those that are not idempotent refused."""
+    """A run of which all expired: its steps are run again, and those that are not idempotent are refused."""
     long_ago = datetime.now(UTC) - timedelta(seconds=settings.ttl + 60)
     sent = submission(document(command("a", "true"), command("charge", "true", idempotent=False)))
     report = await run(settings, replace(sent, again=True, began=long_ago))
