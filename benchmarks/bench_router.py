@@ -91,7 +91,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["OPSCONDUCTOR_HOME"] = folder
         home = Home(Path(folder))
-        installation = up(home, port=None, options=Options(), on_progress=str)
+        installation = up(home, port=None, options=Options(), on_progress=lambda _: None)
         os.environ |= installation.environment() | {"PREFECT_LOGGING_TO_API_ENABLED": "false"}
         os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"
         try:

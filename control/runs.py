@@ -32,8 +32,8 @@ class RunStatus:
     started_at: datetime | None
     ended_at: datetime | None
     url: str
-    is_of_a_deployment: bool = False
     parts: tuple[PartStatus, ...] = ()
+    is_of_a_deployment: bool = False
 
     @property
     def is_final(self) -> bool:

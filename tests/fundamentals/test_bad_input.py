@@ -66,7 +66,7 @@ def test_a_bad_document(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPSCONDUCTOR_HOME", str(tmp_path / "home"))
     Path("bad.yaml").write_text(text)
-    assert run_command(["run", "bad.yaml"]) == Exit.BAD_INPUT == 2
+    assert run_command(["run", "bad.yaml"]) == int(Exit.BAD_INPUT) == 2
     error = capsys.readouterr().err
     assert told in error
     assert "bad.yaml:" in error

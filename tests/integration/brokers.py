@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-from kombu import Connection
+from kombu.connection import Connection
 from kombu.exceptions import KombuError
 from redis import Redis
 from redis.exceptions import RedisError
@@ -51,7 +51,15 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [server_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command: list[str | Path] = [
+            server_binary(),
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+        ]
         durable = ["--dir", str(self._folder), "--appendonly", "yes", "--appendfsync", "always"]
         self._process = subprocess.Popen([*command, *durable], stdout=subprocess.DEVNULL)
         until(self.answers, "the Redis server")
@@ -117,7 +125,7 @@ def rabbitmq_server(folder: Path) -> Iterator[str]:
 
 def _takes_connections(url: str) -> bool:
     try:
-        with Connection(url, connect_timeout=1) as connection:
+        with Connection(url, connect_timeout=1) as connection:  # type: ignore[no-untyped-call]
             connection.ensure_connection(max_retries=1, timeout=2)
     except (OSError, KombuError):
         return False

@@ -485,7 +485,11 @@ async def test_a_document_that_is_run_is_a_subflow(registry: Registry) -> None:
     assert session.report is not None
     assert {line.step for line in session.report.logs} == {"sub [0]/one", "sub [1]/one"}
     outer = await _task_runs(state.state_details.flow_run_id, 5)
-    children = [UUID(str(run.state.state_details.child_flow_run_id)) for run in outer if _is_subflow(run)]
+    children = [
+        UUID(str(run.state.state_details.child_flow_run_id))
+        for run in outer
+        if run.state and _is_subflow(run)
+    ]
     assert len(children) == 2
     async with get_client() as client:
         flow_runs = [await client.read_flow_run(child) for child in children]
@@ -509,7 +513,11 @@ async def test_a_cancelled_run_ends_the_subflow_as_cancelled(registry: Registry,
         state = await running
     assert state.name == "Cancelled"
     outer = await _task_runs(state.state_details.flow_run_id, 3)
-    assert sorted(run.state.name for run in outer if run.state) == ["Cancelled", "Cancelled", "Completed"]
+    assert sorted(str(run.state.name) for run in outer if run.state) == [
+        "Cancelled",
+        "Cancelled",
+        "Completed",
+    ]
     (child,) = (run.state.state_details.child_flow_run_id for run in outer if run.state and _is_subflow(run))
     async with get_client() as client:
         inner = await client.read_flow_run(UUID(str(child)))

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from hypothesis import given
@@ -177,7 +178,7 @@ async def test_a_race_is_over_the_moment_it_is_decided(
     assert await run == ("succeeded" if won else "failed")
 
 
-def _decided(over: list[str], steps: int, enough: int) -> bool:
+def _decided(over: Sequence[str], steps: int, enough: int) -> bool:
     """Whether the race is won, or lost because of steps that failed."""
     succeeded = over.count("succeeded")
     left = steps - succeeded - over.count("failed") - over.count("skipped")
