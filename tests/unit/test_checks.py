@@ -328,13 +328,13 @@ def test_what_this_version_can_not_run_is_refused_by_name() -> None:
     """In the same report as everything else."""
     text = document(
         step("a", "container", image="i"),
-        step("b", rollout={"canary": 1}, depends_on=["c"], on_error={"steps": [step("h", idempotent=False)]}),
+        step("b", rollout={"canary": 1}, depends_on=["c"], on_error={"steps": [step("h", rollout={"canary": 1})]}),
         triggers={"event": {"name": "e"}},
     )
     assert [problem.path for problem in refused(text)] == [
         "steps[0].type",
         "steps[1].depends_on[0]",
-        "steps[1].on_error.steps[0].idempotent",
+        "steps[1].on_error.steps[0].rollout",
         "steps[1].rollout",
         "triggers",
     ]

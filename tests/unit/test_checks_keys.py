@@ -187,15 +187,15 @@ def test_a_problem_of_an_inherited_key_is_at_the_default_that_says_it() -> None:
         step("a"),
         step("b", on="here"),
         fails(),
-        defaults={"on": "db", "idempotent": False, "run_if": "failed"},
+        step("c"),
+        defaults={"on": "db", "run_if": "failed"},
     )
     found = [(problem.path, problem.line) for problem in refused(text)]
     defaults = text[: text.index('"defaults"')].count("\n") + 1
     assert found == [
         ("steps[1].on", 4),
-        ("steps[0].idempotent", defaults),
         ("steps[0].on", defaults),
-        ("steps[1].idempotent", defaults),
+        ("steps[3].on", defaults),
     ]
     text = document(step("a"), defaults={"run_if": "failed"})
     (warning,) = placed(warnings(load(text)), text)
@@ -217,3 +217,11 @@ def test_merged_defaults_are_checked_as_what_the_steps_say() -> None:
     """A document built in memory, too."""
     workflow = Workflow.model_validate({"name": "x", "steps": [step("a")], "defaults": {"run_if": "failed"}})
     assert [problem.path for problem in warnings(workflow)] == ["steps[0].run_if"]
+
+
+def test_a_group_is_not_idempotent_or_not_its_steps_are() -> None:
+    """It is not started again as a whole."""
+    group = {"id": "g", "type": "sequential", "idempotent": False, "steps": [step("a", idempotent=False)]}
+    (problem,) = refused(document(group))
+    assert problem.path == "steps[0].idempotent"
+    assert "write it at the steps" in problem.cure
