@@ -74,6 +74,17 @@ async def run_remotely(
         return report
 
 
+async def ended_remotely(
+    link: Link, submission: Submission, listener: Listener = ignore, notice: Notice = no_notice
+) -> Report:
+    """End a run that was sent before, perhaps by a process that died, and return what was done until then."""
+    keys = await link.sender.keys(submission)
+    async with link.follower.watching(keys, listener, notice) as followed:
+        report = await _ended(link, followed, submission)
+        await _seen_to_end(link, keys)
+        return report
+
+
 async def _awaited(link: Link, followed: Followed, notice: Notice) -> Report:
     async with alongside(link.attendance.see_begun(followed, notice)) as attendance:
         either: list[asyncio.Future[Any]] = [attendance, followed.report]

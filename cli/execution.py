@@ -41,11 +41,11 @@ class Ending:
 class Interruption:
     """What Ctrl-C and SIGTERM do: the first asks the run to cancel, the second leaves."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, *, asked: bool) -> None:
         self._progress = progress
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: Session | None = None
-        self._asked = False
+        self._asked = asked
         self._wanted = False
 
     @contextmanager
@@ -89,17 +89,20 @@ def carried_out(parameters: dict[str, Any], progress: Progress) -> Ending:
     return _carried_out(lambda: route_workflow(**parameters, return_state=True), progress)
 
 
-def carried_out_again(run: FlowRun, progress: Progress) -> Ending:
-    """Run the router's flow once more as the same run, and wait for its end."""
+def carried_out_again(run: FlowRun, progress: Progress, *, cancel: bool = False) -> Ending:
+    """Run the router's flow once more as the same run, and wait for its end.
+
+    `cancel`: only to bring it to its end.
+    """
     again = partial(run_flow_async, route_workflow, run, run.parameters, return_type="state")
-    return _carried_out(again, progress)
+    return _carried_out(again, progress, cancel=cancel)
 
 
-def _carried_out(start: Start, progress: Progress) -> Ending:
+def _carried_out(start: Start, progress: Progress, *, cancel: bool = False) -> Ending:
     """It runs in a thread of its own: Prefect would take SIGTERM for a crash where it can, and a second
     Ctrl-C must work whatever the run is busy with.
     """
-    interruption = Interruption(progress)
+    interruption = Interruption(progress, asked=cancel)
     with interruption.handled(), ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, _run(start, progress, interruption)).result()
 

@@ -18,6 +18,8 @@ from control.runs import RunLog, RunStatus
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
+    from cli.execution import Ending
+
 Start = Annotated[
     str | None,
     Parameter(name="--from", help="Do this step again, and all that comes after it, even if it succeeded."),
@@ -39,7 +41,7 @@ def retry(run: Run, /, *, start: Start = None, wait: Wait = True, as_json: Json 
     else:
         prepare_run("celery" if known.engine == "celery" else "prefect", output.say)
     since = datetime.now(UTC)
-    flow_run = asyncio.run(_tried_again(known.id, start))
+    flow_run = asyncio.run(_tried_again(known.id, start, here=False))
     if known.is_of_a_deployment:
         return _elsewhere(flow_run, since, wait=wait, as_json=as_json)
     return _here(flow_run, as_json)
@@ -52,22 +54,31 @@ async def _found(reference: str) -> RunStatus:
         return await client.find(reference)
 
 
-async def _tried_again(run_id: str, start: str | None) -> "FlowRun":
+async def _tried_again(run_id: str, start: str | None, *, here: bool) -> "FlowRun":
     from control.client import PrefectClient
     from flows.journals import is_open
 
     async with PrefectClient() as client:
-        return await client.try_again(run_id, start, is_open)
+        return await client.try_again(run_id, start, is_open, here=here)
+
+
+def bring_to_its_end(run: RunStatus) -> None:
+    """Cancel a run whose process died: what it did is undone here, and what a worker does for it is ended."""
+    prepare_run("celery" if run.engine == "celery" else "prefect", output.say)
+    _carried_out(asyncio.run(_tried_again(run.id, None, here=True)), cancel=True)
 
 
 def _here(flow_run: "FlowRun", as_json: bool) -> int:
+    return show_ending(_carried_out(flow_run, cancel=False), as_json)
+
+
+def _carried_out(flow_run: "FlowRun", *, cancel: bool) -> "Ending":
     from cli.execution import carried_out_again
     from cli.progress import Progress
 
     progress = Progress(output.standard_error())
     with progress.shown():
-        ending = carried_out_again(flow_run, progress)
-    return show_ending(ending, as_json)
+        return carried_out_again(flow_run, progress, cancel=cancel)
 
 
 def _elsewhere(flow_run: "FlowRun", since: datetime, *, wait: bool, as_json: bool) -> int:

@@ -50,7 +50,11 @@ def logs(
 def cancel(run: Run, /, *, as_json: Json = False) -> int:
     """End a run, and say what was stopped. A name means the only unfinished run of that name."""
     find_server()
-    ended = asyncio.run(_cancelled(run))
+    if (dead := asyncio.run(_without_process(run))) is not None:
+        from cli.retry import bring_to_its_end
+
+        bring_to_its_end(dead)
+    ended = asyncio.run(_cancelled(dead.id if dead is not None else run))
     cancelled = ended.state == "CANCELLED"
     if as_json:
         output.print_json(ended.to_json())
@@ -79,6 +83,17 @@ async def _print_log(reference: str, follow: bool, as_json: bool) -> None:
         else:
             for line in await client.logs(run.id):
                 show(line)
+
+
+async def _without_process(reference: str) -> RunStatus | None:
+    """The run, where it goes on in name only: its process, which was one of this machine, died."""
+    from control.client import PrefectClient
+    from flows.journals import is_open
+
+    async with PrefectClient() as client:
+        run = await client.find(reference, unfinished=True)
+    begun = run.state in ("RUNNING", "CANCELLING")
+    return run if begun and is_open(run.id) is False else None
 
 
 async def _cancelled(reference: str) -> RunStatus:

@@ -9,6 +9,7 @@ from prefect.states import AwaitingRetry, Pending
 
 from control.errors import NotAgain
 
+ROUTER = "route-workflow"
 IsAlive = Callable[[str], bool | None]
 """Whether a process is at the run with this id; None: that can't be known from here."""
 
@@ -18,15 +19,19 @@ def start_key(run_count: int) -> str:
     return f"opsconductor-try-{run_count}-from"
 
 
-async def try_again(api: Api, run: FlowRun, start: str | None, is_alive: IsAlive) -> FlowRun:
+async def try_again(
+    api: Api, run: FlowRun, start: str | None, is_alive: IsAlive, *, here: bool = False
+) -> FlowRun:
     """Have the run tried again, from the step `start` on. NotAgain: it can't be, and why.
 
-    One that came from a deployment is begun by its worker; any other one is left for the caller to run.
+    One that came from a deployment is begun by its worker, unless `here`; any other is left to the caller.
     """
     _check(run, is_alive)
+    if (here or run.deployment_id is None) and (await api.read_flow(run.flow_id)).name != ROUTER:
+        raise NotAgain(run.name, "it is no run of the router; start it anew")
     if start is not None:
         await api.create_flow_run_input(run.id, start_key(run.run_count + 1), start)
-    scheduled = run.deployment_id is not None
+    scheduled = run.deployment_id is not None and not here
     state: State[None] = AwaitingRetry() if scheduled else Pending()
     # The usual rules are for processes that end; here one may have died, or its run been cancelled.
     told = await api.set_flow_run_state(run.id, state, force=not scheduled or not _is_final(run))

@@ -145,10 +145,12 @@ class PrefectClient:
             await give(self._api, question, approve=approve, by=by, comment=comment)
         return question
 
-    async def try_again(self, run_id: UUID | str, start: str | None, is_alive: IsAlive) -> FlowRun:
+    async def try_again(
+        self, run_id: UUID | str, start: str | None, is_alive: IsAlive, *, here: bool = False
+    ) -> FlowRun:
         """Have a run that has ended, or whose process died, tried again. Raises NotAgain."""
         with _reached():
-            return await try_again(self._api, await self._run(run_id), start, is_alive)
+            return await try_again(self._api, await self._run(run_id), start, is_alive, here=here)
 
     async def follow(
         self, run_id: UUID | str, on_log: OnLog | None = None, since: datetime | None = None

@@ -12,7 +12,9 @@ from prefect.context import FlowRunContext
 from prefect.settings import get_current_settings
 
 from celery_bridge.never_started import never_started
+from celery_bridge.remote import ended_remotely, link_to
 from celery_bridge.settings import BridgeSettings
+from celery_bridge.submission import Submission
 from celery_bridge.submit import run_on_celery
 from codegen.decision import EngineName
 from codegen.document import canonical
@@ -66,7 +68,10 @@ async def by_prefect(job: Job) -> Report:
 
 async def by_celery(job: Job) -> Report:
     """Submit the document to Celery and follow it."""
-    work = asyncio.create_task(_submitted(job, await bridge_settings()))
+    settings = await bridge_settings()
+    if job.again and job.session.cancelled:
+        return await ended_remotely(link_to(settings), _submission(job), job.session.tell)
+    work = asyncio.create_task(_submitted(job, settings))
     with job.session.cancels(work.cancel):
         try:
             state = await work
@@ -94,6 +99,11 @@ async def _submitted(job: Job, settings: BridgeSettings) -> State[Report]:
         return_state=True,
     )
     return state
+
+
+def _submission(job: Job) -> Submission:
+    """What an earlier process sent."""
+    return Submission(canonical(job.workflow), job.values, job.targets, job.session.run_id, again=True)
 
 
 def _began() -> datetime | None:

@@ -84,7 +84,9 @@ class WorkflowRun:
         """Go on where an earlier life of the run was cut off, or keep what the try before succeeded in."""
         around, main = self._around, self._plan.steps
         around.journal.settle(around.run_id, lambda past, first: kept(main, past, around.run_id, first))
-        if around.journal.cancelled(around.run_id):
+        if self.cancelled:
+            around.journal.cancel(around.run_id)
+        if around.journal.cancelled(around.run_id) or (self.cancelled and around.journal.continued):
             self._main_halt.closed = self.cancelled = True
 
     @property

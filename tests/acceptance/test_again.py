@@ -91,6 +91,34 @@ def test_after_a_death(stack: Stack, tmp_path: Path) -> None:
     assert (tmp_path / "done").read_text().split() == ["a", "b", "b", "c42"]
 
 
+@pytest.mark.parametrize("engine", ["celery", "prefect"])
+def test_a_run_whose_process_died_is_cancelled(stack: Stack, tmp_path: Path, engine: str) -> None:
+    """What it did is undone, what a worker still does for it is ended, and the run is Cancelled."""
+    up, undone = tmp_path / "up", tmp_path / "undone"
+    document = {
+        "name": f"Dies on {engine} in {tmp_path.name}",
+        "engine": {"prefer": engine, "force": True},
+        "steps": [
+            {
+                "id": "a",
+                "type": "command",
+                "command": "true",
+                "rollback": [{"id": "undo", "type": "command", "command": f"touch {undone}"}],
+            },
+            {"id": "b", "type": "command", "command": f"touch {up}; exec sleep 600"},
+        ],
+    }
+    file = tmp_path / "dies.json"
+    file.write_text(json.dumps(document))
+    running = stack.start("run", str(file), "--json")
+    wait_until(up.exists)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait(30)
+    ended = stack.json("cancel", str(document["name"]))
+    assert (ended["state"], undone.exists()) == ("CANCELLED", True)
+    assert "stopped" in ended["message"] or "did not start" in ended["message"]
+
+
 def test_what_can_not_be_tried_again(stack: Stack, tmp_path: Path) -> None:
     """Is told so, with the reason; nothing is changed by it."""
     failed = stack.json("run", str(written(tmp_path, "prefect")), code=1)["execution_id"]

@@ -78,6 +78,7 @@ def live(
     before: Sequence[Entry] = (),
     attempt: int = 1,
     again_from: str | None = None,
+    cancelled: bool = False,
     **more: Any,
 ) -> Life:
     """One life of a run, without effects, in no time; `before` is what the lives before it wrote."""
@@ -86,6 +87,8 @@ def live(
     actors = Counting({step: _read(one) for step, one in (behaviours or {}).items()}, before)
     journal = Journal(RUN_ID, store, before, attempt=attempt, again_from=again_from)
     run = interpret(workflow, run_id=RUN_ID, journal=journal, **more)
+    if cancelled:
+        run.cancel()
     with keeping(VirtualClock()), rehearsed(actors):
         report = asyncio.run(run.run())
     return Life(report, [*before, *store.entries], actors.done)

@@ -326,9 +326,10 @@ def test_on_is_targets_a_local_name_or_a_template() -> None:
 
 def test_what_this_version_can_not_run_is_refused_by_name() -> None:
     """In the same report as everything else."""
+    canary = {"canary": 1}
     text = document(
         step("a", "container", image="i"),
-        step("b", rollout={"canary": 1}, depends_on=["c"], on_error={"steps": [step("h", rollout={"canary": 1})]}),
+        step("b", rollout=canary, depends_on=["c"], on_error={"steps": [step("h", rollout=canary)]}),
         triggers={"event": {"name": "e"}},
     )
     assert [problem.path for problem in refused(text)] == [

@@ -285,6 +285,15 @@ def test_a_run_that_was_cancelled_is_only_brought_to_its_end() -> None:
     assert rest.statuses["b"] == "cancelled"
 
 
+def test_a_run_that_is_cancelled_before_it_goes_on_is_brought_to_its_end() -> None:
+    """What the life before did is undone first."""
+    workflow = document(step("a", **UNDO), step("b"))
+    before = [entry for entry in live(workflow).entries if not entry.key.endswith(".b")]
+    rest = live(workflow, before=before, cancelled=True)
+    assert (rest.report.cancelled, set(rest.done)) == (True, {"undo"})
+    assert rest.statuses["b"] == "cancelled"
+
+
 def test_time_goes_on_while_nobody_runs_the_run() -> None:
     """One whose timeout passed meanwhile is undone."""
     workflow = document(step("a", **UNDO), step("b"), timeout="1h")
