@@ -41,7 +41,7 @@ async def family(api: Api, root: FlowRun) -> list[FlowRun]:
 
 async def parts(api: Api, flows: list[FlowRun]) -> tuple[PartStatus, ...]:
     """The subflows and task runs of a family, in the order in which they began."""
-    tasks = await all_pages(partial(_tasks, api, [flow.id for flow in flows]))
+    tasks = await all_pages(partial(tasks_of, api, [flow.id for flow in flows]))
     found = [_part(flow, "flow") for flow in flows[1:]] + [_part(task, "task") for task in tasks]
     return tuple(sorted(found, key=lambda part: (part.started_at is None, part.started_at or 0, part.name)))
 
@@ -95,11 +95,17 @@ async def _children(api: Api, parents: list[UUID], offset: int) -> list[FlowRun]
     )
 
 
-async def _tasks(api: Api, flows: list[UUID], offset: int) -> list[TaskRun]:
-    # A subflow stands in its parent as a task run as well; it is shown once, as what it is.
+async def tasks_of(
+    api: Api, flows: list[UUID], offset: int, *, state: by.TaskRunFilterState | None = None
+) -> list[TaskRun]:
+    """A page of the task runs of some flow runs.
+
+    A subflow stands in its parent as a task run as well; it counts once, as what it is.
+    """
     wanted = by.TaskRunFilter(
         flow_run_id=by.TaskRunFilterFlowRunId(any_=flows),
         subflow_runs=by.TaskRunFilterSubFlowRuns(exists_=False),
+        state=state,
     )
     return await api.read_task_runs(
         task_run_filter=wanted, sort=TaskRunSort.EXPECTED_START_TIME_ASC, limit=PAGE, offset=offset

@@ -3,14 +3,23 @@
 from uuid import UUID
 
 from prefect import get_client
+from prefect.logging import get_run_logger
 
 from codegen.groups import walk
 from codegen.workflow import Workflow
 from control.again import start_key
+from control.remains import cleared_away
 
 
 class NoSuchStep(Exception):
     """A run is to be tried again from a step that its document does not have."""
+
+
+async def clear_away(run_id: str) -> None:
+    """What the process before left behind as if it went on is said to have crashed."""
+    async with get_client() as client:
+        if await cleared_away(client, await client.read_flow_run(UUID(run_id))):
+            get_run_logger().warning("The process that ran this run died; this one goes on with it")
 
 
 async def start_asked_for(document: Workflow, run_id: str, run_count: int) -> str | None:

@@ -19,7 +19,7 @@ from codegen.routing import decide
 from codegen.targets import check_targets
 from codegen.workflow import EnginePreference, Workflow
 from flows.admission import admitted
-from flows.again import start_asked_for
+from flows.again import clear_away, start_asked_for
 from flows.artifacts import show_decision
 from flows.configuration import routing_policy
 from flows.documents import understood
@@ -57,7 +57,10 @@ async def _routed(wish: Wish, session: Session, book: Book, *, again: bool) -> A
     where = check_targets(wish.targets or document.targets)
     claim = claim_of(document, values, where, session.run_id)
     decision = await _decision(wish, document.model_copy(update={"targets": where}), book)
-    start = await start_asked_for(document, session.run_id, flow_run.run_count) if again else None
+    start = None
+    if again:
+        await clear_away(session.run_id)
+        start = await start_asked_for(document, session.run_id, flow_run.run_count)
     get_run_logger().info("%s", sentence(decision))
     show = partial(show_decision, decision, document.name, UUID(session.run_id))
     async with admitted(claim, session, set(flow_run.tags), show) as refusal:

@@ -87,6 +87,8 @@ def test_after_a_death(stack: Stack, tmp_path: Path) -> None:
         "c": "blocked",
     }
     assert f"opsconductor retry {lost['execution_id']} --from b" in lost["error_message"]
+    parts = stack.json("status", lost["execution_id"])["parts"]
+    assert sorted(part["state"] for part in parts) == ["Completed", "Crashed", "Crashed", "Failed"]
     assert stack.json("retry", lost["execution_id"], "--from", "b")["success"]
     assert (tmp_path / "done").read_text().split() == ["a", "b", "b", "c42"]
 
