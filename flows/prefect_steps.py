@@ -10,13 +10,13 @@ from itertools import islice
 from typing import Any
 
 from prefect import Task
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Cancelled, Failed
 from prefect.utilities.engine import link_state_to_task_run_result
 
 from codegen.schedule import Node
 from steps.clock import present
-from steps.errors import StepFailed
+from steps.errors import InnerLost, StepFailed
 from steps.scope import Outcome, Scope
 from steps.work import Perform
 
@@ -140,8 +140,14 @@ def _ending_well(step: Task[..., Any]) -> Task[..., Any]:
     task = copy(step)
     task.fn = _in_states(step)
     outside = [present().outside(delay) for delay in _delays(step)]
+    task.retry_condition_fn = step.retry_condition_fn or _may_try_again
     task.retry_delay_seconds = outside if any(outside) else []  # zeros would make Prefect schedule the retry
     return task
+
+
+def _may_try_again(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 - as it is asked
+    failure = state.data if isinstance(state.data, StepFailed) else getattr(state.data, "result", None)
+    return not isinstance(failure, InnerLost)
 
 
 def _delays(step: Task[..., Any]) -> list[float]:
@@ -166,7 +172,7 @@ def _in_states(step: Task[..., Any]) -> Callable[..., Awaitable[Any]]:
             return Cancelled(message="The step was cancelled")
         except StepFailed as failure:
             tries = scope.attempts - scope.tried
-            if tries <= step.retries:
+            if tries <= step.retries and not isinstance(failure, InnerLost):
                 scope.tell("retrying", text=f"{failure.message}; try {tries + 1} of {step.retries + 1}")
                 await _wait_for_the_rest(_delays(step), tries)
             return Failed(message=failure.message, data=failure)

@@ -15,11 +15,15 @@ from steps.events import Event
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A run that is over. `reason` says in a sentence why it did not succeed."""
+    """One life of a run; `report` is None where its process died. `reason` says why it did not succeed.
 
-    report: Report
+    `moments` are those of the events by the run's clock, where that is known.
+    """
+
+    report: Report | None
     reason: str | None
     events: tuple[Event, ...]
+    moments: tuple[float, ...] = ()
 
     def started(self) -> list[str]:
         """The executions that started, in order: `usage`, `usage on web-1`, `usage [2]`."""

@@ -51,6 +51,7 @@ Order = Annotated[str, AfterValidator(_check_order)]
 class Expectation(Model):
     """What is to be found after the run; what is not said may be anything."""
 
+    died: bool | None = None
     success: bool | None = None
     cancelled: bool | None = None
     error: str | Matching | None = None
@@ -77,18 +78,38 @@ class Expectation(Model):
         return found
 
 
-class Case(Model):
-    """One run of the workflow."""
+class Life(Model):
+    """A run until it ends, or until the process dies that runs it."""
+
+    leaves: dict[StepPath, Acts] = Field(default_factory=dict)
+    cancel_after: Duration | None = None
+    expect: Expectation
+
+
+class LaterLife(Life):
+    """The run goes on after a death, or is tried again after its end: from a step on, where that is said.
+
+    Steps that are not named in `leaves` behave as in the life before.
+    """
+
+    from_: Annotated[Identifier | None, Field(alias="from")] = None
+
+
+class Case(Life):
+    """One run of the workflow, with all its lives."""
 
     name: Name
     workflow: str | dict[str, Any] | None = None
     engines: Annotated[tuple[EngineName, ...], Field(min_length=1)] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     targets: tuple[str, ...] | None = None
-    leaves: dict[StepPath, Acts] = Field(default_factory=dict)
-    cancel_after: Duration | None = None
     known: str | dict[EngineName, str] | None = None
-    expect: Expectation
+    then: tuple[LaterLife, ...] = ()
+
+    @property
+    def lives(self) -> dict[str, Life]:
+        """All of them in order, by where they are in the case: `then[0].`."""
+        return {"": self, **{f"then[{i}].": life for i, life in enumerate(self.then)}}
 
     def known_on(self, engine: EngineName) -> str | None:
         """Why the case fails on the engine, where that is known."""

@@ -11,7 +11,7 @@ from codegen.capability import able
 from codegen.decision import EngineName
 from codegen.document import load_file, parse
 from codegen.errors import DocumentError, ParameterError, Problem
-from codegen.groups import Step
+from codegen.groups import Step, walk
 from codegen.leaves import Leaf, SubWorkflow
 from codegen.lists import every_step, fan_outs
 from codegen.parameters import check_values
@@ -24,7 +24,7 @@ from codegen.sub_workflows import Library
 from codegen.targets import check_targets
 from codegen.workflow import Workflow
 from flows.documents import folders, found, resolved
-from rehearsal.form import Case, TestFile
+from rehearsal.form import Case, LaterLife, Life, TestFile
 from steps.acting import HARMLESS, Acts, Behaviour
 from steps.approved_run import START
 
@@ -163,30 +163,38 @@ def _no_engine(workflow: Workflow, place: str) -> Problem:
 
 def _unfit(case: Case, workflow: Workflow, place: str) -> Iterator[Problem]:
     """What a case says that its workflow has no use for."""
-    steps = {step.id: step for _, step in every_step(workflow)}
-    for id, acts in case.leaves.items():
-        step, depth = _step_at(id, workflow, Library(workflow.workflows))
-        if step is None:
-            if not (id == START and workflow.requires_approval):
-                yield _unknown(f"{place}.leaves.{id}", id, steps)
-        elif not isinstance(step, Leaf):
-            if step.requires_approval:
-                continue
-            yield Problem(f"{place}.leaves.{id}", f"{id} is a group", "name the steps in it")
-        elif type(step) in HARMLESS:
-            kind = step.type
-            yield Problem(f"{place}.leaves.{id}", f"steps of type {kind} are run for real", "leave it out")
-        else:
-            yield from _too_deep(f"{place}.leaves.{id}", acts, depth)
-    for path, id in case.expect.steps():
-        if id not in steps:
-            yield _unknown(f"{place}.expect.{path}", id, steps)
+    for inside, life in case.lives.items():
+        yield from _unfit_life(life, workflow, f"{place}.{inside}")
     try:
         check_values(workflow.parameters, case.parameters)
         check_targets(case.targets or ())
     except ParameterError as error:
         for one in error.problems:
             yield Problem(f"{place}.{one.path}", one.message, one.cure)
+
+
+def _unfit_life(life: Life, workflow: Workflow, place: str) -> Iterator[Problem]:
+    steps = {step.id: step for _, step in every_step(workflow)}
+    for id, acts in life.leaves.items():
+        step, depth = _step_at(id, workflow, Library(workflow.workflows))
+        if step is None:
+            if not (id == START and workflow.requires_approval):
+                yield _unknown(f"{place}leaves.{id}", id, steps)
+        elif not isinstance(step, Leaf):
+            if step.requires_approval:
+                continue
+            yield Problem(f"{place}leaves.{id}", f"{id} is a group", "name the steps in it")
+        elif type(step) in HARMLESS:
+            kind = step.type
+            yield Problem(f"{place}leaves.{id}", f"steps of type {kind} are run for real", "leave it out")
+        else:
+            yield from _too_deep(f"{place}leaves.{id}", acts, depth)
+    for path, id in life.expect.steps():
+        if id not in steps:
+            yield _unknown(f"{place}expect.{path}", id, steps)
+    main = [step.id for _, step in walk(workflow.steps)]
+    if isinstance(life, LaterLife) and life.from_ is not None and life.from_ not in main:
+        yield Problem(f"{place}from", f"{life.from_!r} is no main step", f"those are: {', '.join(main)}")
 
 
 def _step_at(path: str, workflow: Workflow, library: Library) -> tuple[Step | None, int]:

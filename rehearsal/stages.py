@@ -6,21 +6,23 @@ On both the same executors are called; the actors of the case answer in their pl
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from uuid import uuid4
 
 from codegen.decision import EngineName
 from codegen.registry import Registry
 from codegen.result import Report
 from rehearsal.course import Course, main_leaves
+from rehearsal.form import LaterLife, Life
+from rehearsal.lives import Kept, next_journal
 from rehearsal.reading import Rehearsal
 from steps.acting import Actors
 from steps.approval import asked_instead
-from steps.clock import VirtualClock, keeping, present
+from steps.clock import VirtualClock, keeping
 from steps.events import Event
 from steps.executor import rehearsed
 from steps.interpreter import interpret
+from steps.journal import Entry, Journal
 from steps.testing import Recorder
 
 
@@ -29,70 +31,106 @@ class NoReport(Exception):
 
 
 class Audience(Recorder):
-    """Keeps every event; cancels the run some time after its first one, where the case wants that."""
+    """Keeps every event with its moment; cancels the run some time after the first, where that is wanted.
 
-    def __init__(self, cancel_after: float | None) -> None:
+    After the death of the process there is nothing more to be seen.
+    """
+
+    def __init__(self, clock: VirtualClock, cancel_after: float | None) -> None:
         super().__init__()
+        self.moments: list[float] = []
+        self.died = False
+        self._clock = clock
         self._cancel_after = cancel_after
         self.cancel: Callable[[], object] = lambda: None
 
     def __call__(self, event: Event) -> None:
+        if self.died:
+            return
         if not self.events and self._cancel_after is not None:
-            present().call_later(self._cancel_after, self.cancel)
+            self._clock.call_later(self._cancel_after, self.cancel)
+        self.moments.append(self._clock.now)
         super().__call__(event)
 
-
-@contextmanager
-def staged(rehearsal: Rehearsal) -> Iterator[None]:
-    """Runs inside the block are rehearsals of the case: without effects, and without taking time."""
-    actors = Actors(rehearsal.case.leaves)
-    with keeping(VirtualClock()), rehearsed(actors), asked_instead(actors.answer):
-        yield
+    def die(self) -> None:
+        """The process is dead from now on; what is still on its way in it comes to an end unseen."""
+        self.died = True
+        self.cancel()
 
 
-def performed(rehearsal: Rehearsal, engine: EngineName, registry: Registry) -> Course:
-    """Run a case on an engine. Prefect needs an API; `registry` is where its flow is stored."""
-    play = interpreted(rehearsal) if engine == "celery" else generated(rehearsal, registry)
-    with staged(rehearsal):
-        return asyncio.run(play)
+def performed(rehearsal: Rehearsal, engine: EngineName, registry: Registry) -> list[Course]:
+    """All lives of a case on an engine. Prefect needs an API; `registry` is where its flow is stored."""
+    run = RehearsedRun(rehearsal, engine, registry)
+    return [run.live(life) for life in rehearsal.case.lives.values()]
 
 
-async def interpreted(rehearsal: Rehearsal) -> Course:
-    """What a Celery worker does with the document."""
-    case = rehearsal.case
-    audience = Audience(case.cancel_after)
-    run = interpret(
-        rehearsal.workflow,
-        run_id=str(uuid4()),
-        parameters=case.parameters,
-        targets=rehearsal.targets,
-        listener=audience,
-    )
-    audience.cancel = run.cancel
-    report = await run.run()
-    return Course(report, _reason(rehearsal, report), tuple(audience.events))
+class RehearsedRun:
+    """A run on an engine, without effects and without taking time. `entries`: what lives before it wrote."""
 
+    def __init__(
+        self,
+        rehearsal: Rehearsal,
+        engine: EngineName,
+        registry: Registry | None = None,
+        *,
+        run_id: str | None = None,
+        entries: Iterable[Entry] = (),
+    ) -> None:
+        self.run_id = run_id or str(uuid4())
+        self.entries = list(entries)
+        self.actors = Actors({})
+        self._rehearsal = rehearsal
+        self._play = self._interpreted if engine == "celery" else self._generated
+        self._registry = registry
 
-async def generated(rehearsal: Rehearsal, registry: Registry) -> Course:
-    """The flow that is generated from the document, in Prefect."""
-    from codegen.parameters import check_values
-    from codegen.render import flow_arguments, render
-    from flows.session import Session, entered
+    def live(self, life: Life) -> Course:
+        """The run once more, until it ends or its process dies."""
+        clock = VirtualClock()
+        audience = Audience(clock, life.cancel_after)
+        store = Kept(self.entries, lambda: audience.died)
+        journal = next_journal(self.run_id, store, life.from_ if isinstance(life, LaterLife) else None)
+        self.actors.in_another_life(life.leaves, audience.die)
+        with keeping(clock), rehearsed(self.actors), asked_instead(self.actors.answer):
+            report = asyncio.run(self._play(audience, journal))
+        journal.over()
+        self.entries = store.entries
+        seen = tuple(audience.events), tuple(audience.moments)
+        if audience.died or report is None:
+            return Course(None, None, *seen)
+        return Course(report, self._reason(report), *seen)
 
-    case, workflow = rehearsal.case, rehearsal.workflow
-    audience = Audience(case.cancel_after)
-    # Formatted it would mean the same and take longer.
-    flow = registry.load(registry.store(workflow, render(workflow, formatted=False)))
-    values = check_values(workflow.parameters, case.parameters)
-    with entered(Session(str(uuid4()), audience, registry=registry)) as session:
-        audience.cancel = session.cancel
-        state = await flow(**flow_arguments(workflow, values, rehearsal.targets), return_state=True)
-    if session.report is None:
-        raise NoReport(f"the generated flow ended {state.name} without a report: {state.message}")
-    return Course(session.report, _reason(rehearsal, session.report), tuple(audience.events))
+    async def _interpreted(self, audience: Audience, journal: Journal) -> Report:
+        """What a Celery worker does with the document."""
+        run = interpret(
+            self._rehearsal.workflow,
+            run_id=self.run_id,
+            parameters=self._rehearsal.case.parameters,
+            targets=self._rehearsal.targets,
+            listener=audience,
+            journal=journal,
+        )
+        audience.cancel = run.cancel
+        return await run.run()
 
+    async def _generated(self, audience: Audience, journal: Journal) -> Report | None:
+        """The flow that is generated from the document, in Prefect."""
+        from codegen.parameters import check_values
+        from codegen.render import flow_arguments, render
+        from flows.session import Session, entered
 
-def _reason(rehearsal: Rehearsal, report: Report) -> str | None:
-    from flows.endings import why  # imports Prefect, which takes a second
+        workflow, registry = self._rehearsal.workflow, self._registry
+        assert registry is not None  # noqa: S101 - who asks for Prefect says where its flow is kept
+        # Formatted it would mean the same and take longer.
+        flow = registry.load(registry.store(workflow, render(workflow, formatted=False)))
+        values = check_values(workflow.parameters, self._rehearsal.case.parameters)
+        with entered(Session(self.run_id, audience, registry=registry, journal=journal)) as session:
+            audience.cancel = session.cancel
+            state = await flow(**flow_arguments(workflow, values, self._rehearsal.targets), return_state=True)
+        if session.report is None and not audience.died:
+            raise NoReport(f"the generated flow ended {state.name} without a report: {state.message}")
+        return session.report
 
-    return why(report, main_leaves(rehearsal.workflow))
+    def _reason(self, report: Report) -> str | None:
+        from flows.endings import why  # imports Prefect, which takes a second
+
+        return why(report, main_leaves(self._rehearsal.workflow))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from codegen.result import Report
 from rehearsal.course import Course, leaves_of
 from rehearsal.form import Expectation, Matching, pairs
 from rehearsal.reading import Rehearsal
+
+_KNOWN_OF_A_DEATH = frozenset({"died", "started", "not_started", "order"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +54,33 @@ class Verdict:
         return list(map(str, self.differences))
 
 
-def differences(rehearsal: Rehearsal, course: Course) -> tuple[Difference, ...]:
-    """Everything that is not as expected."""
-    expected, report = rehearsal.case.expect, course.report
-    return (
-        *_of_the_run(expected, course),
-        *_of_the_steps(expected, report),
-        *_of_the_order(expected, course, leaves_of(rehearsal.workflow)),
+def differences(rehearsal: Rehearsal, courses: Iterable[Course]) -> tuple[Difference, ...]:
+    """Everything that is not as expected, life by life."""
+    leaves = leaves_of(rehearsal.workflow)
+    return tuple(
+        Difference(f"{place}{one.what}", one.expected, one.found)
+        for (place, life), course in zip(rehearsal.case.lives.items(), courses, strict=True)
+        for one in _of_a_life(life.expect, course, leaves)
     )
 
 
-def _of_the_run(expected: Expectation, course: Course) -> Iterator[Difference]:
+def _of_a_life(expected: Expectation, course: Course, leaves: dict[str, list[str]]) -> Iterator[Difference]:
     report = course.report
+    yield from _unequal("died", expected.died, report is None, said=expected.died is not None)
+    if report is None:
+        for key in sorted(expected.model_fields_set - _KNOWN_OF_A_DEATH):
+            yield Difference(key, getattr(expected, key), "nothing: the process died before the run ended")
+    else:
+        yield from _of_the_run(expected, report, course.reason)
+        yield from _of_the_steps(expected, report)
+    yield from _of_the_order(expected, course, leaves)
+
+
+def _of_the_run(expected: Expectation, report: Report, reason: str | None) -> Iterator[Difference]:
     for key in ("success", "cancelled"):
         yield from _unequal(key, getattr(expected, key), getattr(report, key), said=_says(expected, key))
     if _says(expected, "error"):
-        yield from _unlike("error", expected.error, course.reason)
+        yield from _unlike("error", expected.error, reason)
     for name, value in expected.outputs.items():
         yield from _unequal(f"outputs.{name}", value, report.outputs.get(name))
     if expected.not_undone is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -37,7 +37,7 @@ class Behaviour(Model):
 
     It takes `takes` of the run's time; then `fails` tries fail and those after them succeed. With `fail` and
     without `fails` every try fails. `results` are those of the first, second, ... try, the last one for all
-    that follow.
+    that follow. `dies`: in what would be its first try to succeed, the process that runs the workflow dies.
     """
 
     result: Any = None
@@ -45,6 +45,7 @@ class Behaviour(Model):
     fails: int = Field(default=0, ge=0)
     fail: Name | None = None
     takes: Duration = 0.0
+    dies: bool = False
     answer: Reply = Reply()
 
     def result_of(self, attempt: int) -> Any:
@@ -57,11 +58,16 @@ class Behaviour(Model):
             return (self.fail or f"failure {attempt} of {self.fails}") if attempt <= self.fails else None
         return self.fail
 
+    def dies_in(self, attempt: int) -> bool:
+        """Whether the process dies in this try, at the moment at which it would have ended."""
+        return self.dies and attempt == self.fails + 1
+
 
 Acts = Behaviour | Sequence["Acts"]
 """How a step behaves in all its executions, or in each: one level of lists for each fan-out."""
 Behaviours = Mapping[str, Acts]
 _IDLE = Behaviour()
+_DIED = "the process died"
 
 
 class Actors:
@@ -72,27 +78,52 @@ class Actors:
     `items` of the record have. What a list has nothing for does as a step without a behaviour does: nothing,
     with no result. But one that waits lets the run's time pass, and one that runs another document runs it.
     The steps of that are named `deploy/copy`; their lists begin with the fan-outs of that document.
+
+    `tries` counts those of each execution, by its key; `die` ends the process, as far as anybody can see.
     """
 
-    def __init__(self, behaviours: Behaviours) -> None:
-        self._behaviours = behaviours
-        self._attempts: Counter[str] = Counter()
+    def __init__(self, behaviours: Behaviours, die: Callable[[], None] | None = None) -> None:
+        self._behaviours = dict(behaviours)
+        self._die = die
+        self._dead = False
+        self._paths: dict[str, str] = {}
+        self.tries: Counter[str] = Counter()
+
+    def in_another_life(self, behaviours: Behaviours, die: Callable[[], None] | None = None) -> None:
+        """Go on in another process. Tries of steps that behave in another way now count from the first."""
+        self._behaviours |= behaviours
+        self._die, self._dead = die, False
+        for key, path in self._paths.items():
+            if path in behaviours:
+                self.tries.pop(key, None)
 
     async def __call__(
         self, model: type[Leaf], function: Plain[...], scope: Scope, values: Mapping[str, Any]
     ) -> Any:
         """What the step gives, or its failure."""
+        if self._dead:
+            raise StepFailed(_DIED)
         if model in HARMLESS or (model in _UNLESS_TOLD and not self._told(model, scope)):
             await present().sleep(0)
             return await function(scope, **values)
-        self._attempts[scope.key] += 1
-        attempt, behaviour = self._attempts[scope.key], self._behaviour(scope)
+        self.tries[scope.key] += 1
+        self._paths[scope.key] = scope.path
+        attempt, behaviour = self.tries[scope.key], self._behaviour(scope)
         async with limited(values.get("timeout")):
             await present().sleep(behaviour.takes)
+        if behaviour.dies_in(attempt):
+            self._end_process()
         result = behaviour.result_of(attempt)
         if (reason := behaviour.failure_of(attempt)) is not None:
             raise StepFailed(reason, result)
         return result
+
+    def _end_process(self) -> None:
+        if self._die is None:
+            raise StepFailed("it dies, but nothing is said of what comes then: a test file says it with then")
+        self._dead = True
+        self._die()
+        raise StepFailed(_DIED)
 
     async def answer(self, question: Question, scope: Scope) -> Answer | None:
         """What a person says who is asked; None where nobody does in time."""

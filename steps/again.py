@@ -48,10 +48,11 @@ class _Choice:
 
     def of_list(self, works: Sequence[Work], place: Place, *, last_round: bool = False) -> Iterator[int]:
         """The numbers of what is kept of a list of steps that ran at a place."""
-        again = {work.id for work in works if not work.is_frame and not self._is_done(work, place)}
+        named = _in_frame(works, self.again_from)
+        again = {work.id for work in works if not work.is_frame and not self._is_done(work, place)} | named
         after = _all_after(works, again)
         for work in works:
-            if not (work.is_frame or work.id in after or work.id == self.again_from):
+            if not (work.is_frame or work.id in after or work.id in named):
                 yield from self._of_step(work, place, last_round)
 
     def _of_step(self, work: Work, place: Place, last_round: bool) -> Iterator[int]:
@@ -123,6 +124,15 @@ class _Choice:
 
     def _at(self, step: str, place: Place) -> list[_Line]:
         return self.lines.get((step, place), [])
+
+
+def _in_frame(works: Sequence[Work], id: str | None) -> set[str]:
+    """The step of this id, and where it is a frame those in it."""
+    found: set[str] = set()
+    for work in works:  # parents come before their children
+        if work.id == id or work.node.parent in found:
+            found.add(work.id)
+    return found
 
 
 def _all_after(works: Sequence[Work], again: set[str]) -> set[str]:

@@ -40,12 +40,12 @@ class StepTimedOut(StepFailed):
 class InnerFailed(StepFailed):
     """A step inside this one failed: its error is the cause."""
 
-    def __init__(self, cause: StepError) -> None:
+    def __init__(self, cause: StepError, result: Any = None) -> None:
         self.cause = cause
-        super().__init__(cause.message)
+        super().__init__(cause.message, result)
 
     def __reduce__(self) -> Any:
-        return type(self), (self.cause,)
+        return type(self), (self.cause, self.result)
 
 
 class InnerLost(InnerFailed):

@@ -250,7 +250,7 @@ def lost(run_id: str, scope: Scope) -> str:
     return (
         "it had begun when the process that ran it died, so nobody knows whether it did its work, and as it "
         "is not idempotent it is not started again by itself. Find out; then "
-        f"`opsconductor retry {run_id} --from {scope.step}` runs it again"
+        f"`opsconductor retry {run_id} --from {scope.path.partition('/')[0]}` runs it again"
     )
 
 

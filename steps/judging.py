@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable
 
-from steps.errors import StepFailed, StepTimedOut
+from steps.errors import InnerLost, StepFailed, StepTimedOut
 from steps.scope import Outcome, Scope
 
 
@@ -15,12 +15,13 @@ async def judged(
 ) -> Outcome:
     """What the try gave, as expressions over `result` see it; they overrule the step's own judgement.
 
-    A try that has no result, such as one that took too long, is not judged: it failed.
+    A try that has no result, such as one that took too long, is not judged: it failed. Nor is one that nobody
+    knows the end of.
     """
     failure = None
     try:
         outcome = await attempt
-    except StepTimedOut:
+    except (StepTimedOut, InnerLost):
         raise
     except StepFailed as failed:
         if failed.result is None:

@@ -15,9 +15,10 @@ from codegen.result import Report
 from codegen.targets import check_targets
 from codegen.workflow import Workflow
 from steps.data import json_data
-from steps.errors import StepFailed
+from steps.errors import InnerLost, StepFailed
 from steps.events import Event, Listener
 from steps.executor import executor
+from steps.records import error_of
 from steps.scope import Errand, Outcome, Running, Scope
 from steps.timing import limited
 
@@ -41,7 +42,10 @@ async def run_workflow(
     result = {"success": report.success, "outputs": report.outputs}
     if not report.success:
         reason = "it was cancelled" if report.cancelled else failure(report)
-        raise StepFailed(f"{workflow}: {reason}", result)
+        message = f"{workflow}: {reason}"
+        if any(record.status == "lost" for record in report.steps.values()):
+            raise InnerLost(error_of(scope, message), result)
+        raise StepFailed(message, result)
     return Outcome(result, report.outputs)
 
 

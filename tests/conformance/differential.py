@@ -79,7 +79,7 @@ def _behaviour(rng: Random, number: int) -> dict[str, Any]:
 def difference(rehearsal: Rehearsal, registry: Registry) -> str | None:
     """How the two engines differ; None where they don't."""
     try:
-        one, other = (_told(performed(rehearsal, engine, registry)) for engine in rehearsal.engines)
+        one, other = (_told(performed(rehearsal, engine, registry)[0]) for engine in rehearsal.engines)
     except NoReport as error:
         return str(error)
     return "\n".join(_differing(one, other)) or None
@@ -97,6 +97,7 @@ def _shown(value: Any) -> str:
 
 def _told(course: Course) -> dict[str, Any]:
     """All that a run says of itself, without times: its report step by step, its reason and its order."""
+    assert course.report is not None
     report = _timeless(course.report.model_dump(mode="json", exclude={"logs"}))
     steps = {f"steps.{id}": record for id, record in report.pop("steps").items()}
     return {**report, **steps, "reason": course.reason, "started": course.started()}

@@ -9,7 +9,7 @@ from typing import Any
 from celery.signals import task_postrun, task_prerun
 
 from celery_bridge.worker import app
-from rehearsal.form import Case
+from rehearsal.form import Life
 from steps.acting import Actors
 from steps.clock import VirtualClock, keeping
 from steps.executor import rehearsed
@@ -18,15 +18,21 @@ from tests.conformance.cases import BEHAVIOUR
 __all__ = ["app"]
 
 _rehearsal = ExitStack()
+_actors: dict[str, Actors] = {}
+"""Those of each run: in another try of it they know how often they have been asked."""
 
 
 @task_prerun.connect  # type: ignore[untyped-decorator]
 def begin(args: tuple[Any, ...], kwargs: dict[str, Any], **_: object) -> None:
     """The actors take the stage. A process of the pool runs one task at a time."""
     document = kwargs["document"] if "document" in kwargs else args[0]
-    case = Case.model_validate({"name": "sent", "expect": {}, "leaves": document["metadata"][BEHAVIOUR]})
+    sent = document["metadata"][BEHAVIOUR]
+    actors = _actors.setdefault(kwargs["run_id"], Actors({}))
+    actors.in_another_life(Life.model_validate({"leaves": sent["leaves"], "expect": {}}).leaves)
+    if not actors.tries:
+        actors.tries.update(sent["tries"])
     _rehearsal.enter_context(keeping(VirtualClock()))
-    _rehearsal.enter_context(rehearsed(Actors(case.leaves)))
+    _rehearsal.enter_context(rehearsed(actors))
 
 
 @task_postrun.connect  # type: ignore[untyped-decorator]

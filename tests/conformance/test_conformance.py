@@ -12,6 +12,7 @@ import pytest
 from celery_bridge.settings import BridgeSettings
 from codegen.decision import EngineName
 from codegen.registry import Registry
+from rehearsal.form import Case
 from rehearsal.reading import Rehearsal
 from rehearsal.running import judged
 from rehearsal.verdicts import Verdict
@@ -22,14 +23,21 @@ from tests.integration.brokers import redis_server, worker
 CASES = all_cases()
 
 
-def each_case(engine: EngineName, *, cancelled: bool = True) -> pytest.MarkDecorator:
-    """The cases of an engine; those that are cancelled from outside can be left out."""
+def each_case(engine: EngineName, *, sent: bool = False) -> pytest.MarkDecorator:
+    """The cases of an engine; `sent`: those that a worker somewhere else can be given."""
     chosen = {
         place: rehearsal
         for place, rehearsal in CASES.items()
-        if engine in rehearsal.engines and (cancelled or rehearsal.case.cancel_after is None)
+        if engine in rehearsal.engines and (not sent or _may_be_sent(rehearsal.case))
     }
     return pytest.mark.parametrize("rehearsal", chosen.values(), ids=chosen)
+
+
+def _may_be_sent(case: Case) -> bool:
+    """From here nobody can tell when to cancel, and only a first life that dies can be prepared."""
+    return not any(life.cancel_after is not None for life in case.lives.values()) and not any(
+        life.expect.died for life in case.then
+    )
 
 
 def check(verdict: Verdict) -> None:
@@ -71,11 +79,12 @@ def rehearsing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BridgeSetti
 
 @pytest.mark.timeout(300)
 @pytest.mark.xdist_group("conformance-celery")
-@each_case("celery", cancelled=False)
+@each_case("celery", sent=True)
 async def test_on_a_celery_worker(rehearsal: Rehearsal, rehearsing: BridgeSettings) -> None:
     """Sent through a broker, run in a process of a worker's pool, reported through Redis.
 
-    Without the cases that are cancelled after some of the run's time: from here nobody can tell when that is.
+    Without the cases that are cancelled after some of the run's time, and those that die in a later life.
+    A first life that dies is one of the interpreter here: the worker goes on from what it wrote.
     """
     check(await judged_remotely(rehearsal, rehearsing))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 from codegen.document import parse
 from codegen.result import Report
 from codegen.workflow import Workflow
+from rehearsal.lives import Kept
 from steps.acting import Actors, Behaviour
 from steps.clock import VirtualClock, keeping
 from steps.executor import rehearsed
@@ -21,21 +21,6 @@ from steps.scope import Scope
 
 RUN_ID = "run"
 OVER = Entry("over")
-
-
-class Kept:
-    """A store in memory. What goes through it has been JSON in between, as in any other."""
-
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
-
-    def add(self, entry: Entry) -> None:
-        """Put it after those before."""
-        self.entries.append(Entry.from_json(json.loads(json.dumps(entry.to_json()))))
-
-    async def secure(self, entry: Entry) -> None:
-        """Put it after those before."""
-        self.add(entry)
 
 
 class Counting(Actors):
@@ -49,7 +34,7 @@ class Counting(Actors):
         self.done: Counter[str] = Counter()
         for entry in entries:
             if entry.kind == "tried" and entry.record is not None:
-                self._attempts[entry.key] += entry.record.attempts
+                self.tries[entry.key] += entry.record.attempts
 
     async def __call__(self, model: Any, function: Any, scope: Scope, values: Mapping[str, Any]) -> Any:
         """Count it."""

@@ -36,8 +36,9 @@ def again(before: list[Entry], workflow: Any, behaviours: Any = None, start: str
 
 
 CASES = all_cases()
-# Where the moments of steps decide, a run that was away for a while may go another way.
-BY_TIME = ("wait_for", "timeout", "any", "stop")
+# Where the moments of steps decide, a run that was away for a while may go another way; what must not begin
+# twice is lost.
+BY_TIME = ("wait_for", "timeout", "any", "stop", "idempotent")
 
 
 def _by_order(rehearsal: Rehearsal) -> bool:

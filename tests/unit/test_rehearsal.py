@@ -15,6 +15,7 @@ from codegen.registry import Registry
 from rehearsal.form import pairs
 from rehearsal.reading import read_file
 from rehearsal.running import judged
+from rehearsal.stages import RehearsedRun
 from steps.acting import Behaviour
 from steps.testing import run
 
@@ -86,6 +87,21 @@ class TestReading:
             ("cases:", "cases:\n  - {name: full, expect: {}}", "cases need names of their own"),
             ("success: true", "error: {matches: '('}", "no regular expression"),
             ("name: full", "name: [", "clean.test.yaml:"),
+            (
+                "success: true",
+                "success: true}\n    then:\n      - from: claen\n        expect: {success: true",
+                "7:15: cases[0].then[0].from: 'claen' is no main step (those are: usage, clean)",
+            ),
+            (
+                "success: true",
+                "success: true}\n    then:\n      - leaves: {claen: {}}\n        expect: {success: true",
+                "7:18: cases[0].then[0].leaves.claen: the workflow has no step",
+            ),
+            (
+                "success: true",
+                "success: true}\n    then:\n      - expect: {states: {claen: lost}, success: true",
+                "cases[0].then[0].expect.states",
+            ),
         ],
     )
     def test_what_is_wrong(self, folder: Path, old: str, new: str, message: str) -> None:
@@ -189,6 +205,58 @@ class TestJudging:
         assert found(folder, text) == ["known: it passes now (not yet); take the key out"]
         (case,) = read_file(written(folder, text.replace("success: true", "success: false")))
         assert judged(case, "celery", Registry(folder)).passed
+
+
+LIVES = """\
+workflow: clean.yaml
+cases:
+  - name: full
+    leaves: {usage: {result: {stdout: "91"}}, clean: {dies: true}}
+    expect: {died: true, started: [usage, clean], not_started: [], order: [usage < clean]}
+    then:
+      - leaves: {clean: {fails: 1}}
+        expect: {died: false, success: false, started: [clean]}
+      - expect: {success: true, started: [clean]}
+      - {from: usage, expect: {success: true, started: [usage, clean]}}
+"""
+
+
+class TestLives:
+    """A run that goes on after a death, or is tried again."""
+
+    def test_all_is_as_expected(self, folder: Path) -> None:
+        """Nothing is said."""
+        assert found(folder, LIVES) == []
+
+    @pytest.mark.parametrize(
+        ("old", "new", "difference"),
+        [
+            ("died: true", "died: false", "died: expected False, found True"),
+            ("died: false", "died: true", "then[0].died: expected True, found False"),
+            ("died: true,", "success: true,", "success: expected True, found 'nothing: the process died"),
+            ("fails: 1", "fails: 0", "then[0].success: expected False, found True"),
+            ("{from: usage, expect", "{expect", "then[2].started: expected ['usage', 'clean'], found []"),
+        ],
+    )
+    def test_each_expectation_can_fail(self, folder: Path, old: str, new: str, difference: str) -> None:
+        """The life is named."""
+        assert difference in found(folder, LIVES.replace(old, new, 1))[0]
+
+    def test_a_later_life_is_the_same_run(self, folder: Path) -> None:
+        """Keys of its executions stay, and tries are counted on."""
+        (rehearsal,) = read_file(written(folder, LIVES))
+        rehearsed = RehearsedRun(rehearsal, "celery")
+        for life in rehearsal.case.lives.values():
+            rehearsed.live(life)
+        assert {entry.key.partition(".")[0] for entry in rehearsed.entries} == {rehearsed.run_id, ""}
+        assert rehearsed.actors.tries == {f"{rehearsed.run_id}.usage": 2, f"{rehearsed.run_id}.clean": 3}
+
+    async def test_dying_is_for_test_files(self) -> None:
+        """Elsewhere nothing comes after it."""
+        workflow = parse({"name": "n", "steps": [{"id": "a", "type": "command", "command": "x"}]})
+        report = await run(workflow, leaves={"a": Behaviour(dies=True)})
+        assert report.error is not None
+        assert "a test file says it with then" in report.error.message
 
 
 class TestBehaviour:
