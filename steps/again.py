@@ -24,14 +24,36 @@ def kept(
     """Those entries of the try before that hold for the next one, in their order.
 
     `works` are the main steps: what deals with the run's end is done anew. All of `again_from` runs again.
+    What began and must not begin twice stays so, whatever it comes after, unless it is there.
     """
     lines = [_Line(number, parted(entry.key, run_id), entry) for number, entry in enumerate(entries)]
     by_place: dict[tuple[str, Place], list[_Line]] = defaultdict(list)
     for line in lines:
         for depth in range(len(line.key.place) + 1):
             by_place[line.key.step, line.key.place[:depth]].append(line)
-    numbers = set(_Choice(by_place, again_from).of_list(works, ()))
+    named = _named(works, again_from)
+    numbers = set(_Choice(by_place, named).of_list(works, ()))
+    numbers.update(line.number for line in _lost(lines, works) if line.key.step not in named)
     return [line.entry for line in lines if line.number in numbers]
+
+
+def _named(works: Sequence[Work], again_from: str | None) -> frozenset[str]:
+    """The step from which on all is done again, and all that is a part of it."""
+    ids = {again_from} - {None}
+    named: set[str] = set()
+    for work in inside(works):
+        if work.id in ids or work.node.parent in ids:
+            ids.add(work.id)
+            named.update(one.id for one in below([work]))
+    return frozenset(named)
+
+
+def _lost(lines: Iterable[_Line], works: Sequence[Work]) -> Iterator[_Line]:
+    """The beginnings of which nobody knows the end, but for those of undos."""
+    handlers = (work.on_error.steps.works for work in inside(works) if work.on_error)
+    ids = {work.id for some in (works, *handlers) for work in inside(some)}
+    last = {line.entry.key: line for line in lines if line.entry.kind in ("begun", "tried")}
+    return (line for line in last.values() if line.entry.kind == "begun" and line.key.step in ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +66,14 @@ class _Line:
 @dataclass(frozen=True, slots=True)
 class _Choice:
     lines: dict[tuple[str, Place], list[_Line]]
-    again_from: str | None
+    named: frozenset[str]
 
     def of_list(self, works: Sequence[Work], place: Place, *, last_round: bool = False) -> Iterator[int]:
         """The numbers of what is kept of a list of steps that ran at a place."""
-        named = _in_frame(works, self.again_from)
-        again = {work.id for work in works if not work.is_frame and not self._is_done(work, place)} | named
+        again = {work.id for work in works if not work.is_frame and not self._is_done(work, place)}
         after = _all_after(works, again)
         for work in works:
-            if not (work.is_frame or work.id in after or work.id in named):
+            if not (work.is_frame or work.id in after or work.id in self.named):
                 yield from self._of_step(work, place, last_round)
 
     def _of_step(self, work: Work, place: Place, last_round: bool) -> Iterator[int]:
@@ -63,9 +84,7 @@ class _Choice:
             elif work.inner is not None:
                 yield from self.of_list(work.inner.works, execution, last_round=True)
             else:
-                own = (line for line in self._of(work, execution) if line.key.step == work.id)
-                lost = self._status(work, execution) == "lost"
-                yield from (line.number for line in own if line.key.deeper or lost)
+                yield from (line.number for line in self._at(work.id, execution) if line.key.deeper)
 
     def _is_done(self, work: Work, place: Place) -> bool:
         if self._is_to_begin_in(work):
@@ -73,7 +92,7 @@ class _Choice:
         return all(self._is_well(work, execution) for execution in self._executions(work, place))
 
     def _is_to_begin_in(self, work: Work) -> bool:
-        return self.again_from is not None and any(one.id == self.again_from for one in inside([work]))
+        return any(one.id in self.named for one in inside([work]))
 
     def _is_well(self, work: Work, execution: Place) -> bool:
         """Whether an execution succeeded, or failed as it may, and nothing of it was undone."""
@@ -124,15 +143,6 @@ class _Choice:
 
     def _at(self, step: str, place: Place) -> list[_Line]:
         return self.lines.get((step, place), [])
-
-
-def _in_frame(works: Sequence[Work], id: str | None) -> set[str]:
-    """The step of this id, and where it is a frame those in it."""
-    found: set[str] = set()
-    for work in works:  # parents come before their children
-        if work.id == id or work.node.parent in found:
-            found.add(work.id)
-    return found
 
 
 def _all_after(works: Sequence[Work], again: set[str]) -> set[str]:

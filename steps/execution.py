@@ -137,7 +137,8 @@ class Execution:
             self._journal.ended(scope.key, record.status)
         if record.status == "succeeded" and record.error is None and self._work.rollback is not None:
             scope.surroundings.undos.pop(scope.identity, None)  # a step that ran again was done now
-            scope.surroundings.undos[scope.identity] = Undo(self._work.rollback, scope)
+            number = self._journal.number(scope.key)
+            scope.surroundings.undos[scope.identity] = Undo(self._work.rollback, scope, number)
         return self._told(scope, record)
 
     async def _tried(self, scope: Scope, begun: datetime) -> StepRecord:
@@ -145,7 +146,7 @@ class Execution:
             return (await self._judged(scope, begun))[0]
         if (past := self._journal.past(scope.key)) is not None:
             return self._as_before(scope, past)
-        if self._halt.closed:
+        if self._halt.closed and not self._journal.is_to_end(scope.key):
             raise asyncio.CancelledError
         if not self._work.idempotent:
             await self._journal.begin(scope.key)

@@ -7,14 +7,15 @@ its end keeps what `steps.again` lets it keep.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import takewhile
+from itertools import count, takewhile
 from typing import Any, Literal, NamedTuple, Protocol, Self
 
 from codegen.result import StepRecord, StepStatus
+from steps.errors import StepFailed
 from steps.events import now
 
 Kind = Literal["start", "begun", "tried", "ended", "cancel", "over"]
@@ -25,8 +26,8 @@ class Entry:
     """`tried`: all tries of an execution are over, as `record` says; `stops`: it ended the run early.
 
     `begun` comes before, where a second start would do harm. `ended` is the last word on an execution of a
-    group or of a step with failure handlers. `start` begins a try of the run, `over` ends it. `key` is that
-    of the execution (`Scope.key`), of `cancel` the run's.
+    group or of a step with failure handlers. `start` begins a try of the run, `over` ends it; `forgotten`:
+    what was done before it is not known. `key` is that of the execution (`Scope.key`), of `cancel` the run's.
     """
 
     kind: Kind
@@ -36,12 +37,13 @@ class Entry:
     status: StepStatus | None = None
     stops: bool = False
     again_from: str | None = None
+    forgotten: bool = False
     time: datetime = field(default_factory=now)
 
     def to_json(self) -> dict[str, Any]:
         """JSON data; `from_json` gives the entry back."""
         data: dict[str, Any] = {"kind": self.kind, "time": self.time.isoformat(), "attempt": self.attempt}
-        optional = ("key", "status", "stops", "again_from")
+        optional = ("key", "status", "stops", "again_from", "forgotten")
         data |= {name: value for name in optional if (value := getattr(self, name))}
         if self.record is not None:
             data["record"] = self.record.model_dump(mode="json", exclude_defaults=True)
@@ -49,10 +51,17 @@ class Entry:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """The entry of `to_json`'s data."""
-        if "record" in data:
-            data = data | {"record": StepRecord.model_validate(data["record"])}
-        return cls(**data | {"time": datetime.fromisoformat(data["time"])})
+        """The entry of `to_json`'s data. Unreadable: it is none."""
+        try:
+            if "record" in data:
+                data = data | {"record": StepRecord.model_validate(data["record"])}
+            return cls(**data | {"time": datetime.fromisoformat(data["time"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unreadable(f"{type(error).__name__}: {error}".splitlines()[0]) from error
+
+
+class Unreadable(Exception):
+    """Something in a journal is no entry: it is damaged, or of another version."""
 
 
 class Key(NamedTuple):
@@ -108,21 +117,31 @@ class Journal:
         *,
         attempt: int = 1,
         again_from: str | None = None,
+        forgotten: bool = False,
     ) -> None:
         self.run_id = run_id
         self.attempt = attempt
+        self.abandoned = False
         self._store = store or Nowhere()
         self._entries = list(entries)
-        self._left: dict[str, deque[Entry]] = {}
+        self._numbers = count()
+        self._number: dict[str, int] = {}
+        self._left: dict[str, deque[tuple[int, Entry]]] = defaultdict(deque)
+        self._ends: dict[str, deque[tuple[int, Entry]]] = defaultdict(deque)
+        self._open: set[str] = set()
         self._settled: set[str] = set()
         starts = [entry for entry in self._entries if entry.kind == "start"]
         self.continued = any(start.attempt == attempt for start in starts)
         if not self.continued:
-            starts.append(self._write("start", again_from=again_from))
+            starts.append(self._write("start", again_from=again_from, forgotten=forgotten))
         self._starts = starts
-        self._cancelled = {
-            entry.key for entry in self._entries if entry.kind == "cancel" and entry.attempt == attempt
-        }
+        self._forgotten = any(start.forgotten for start in starts)
+        self._cancelled: Counter[str] = Counter()
+        for entry in self._entries:
+            if entry.kind == "cancel" and entry.attempt == attempt:
+                self._cancelled[entry.key] += 1
+            elif entry.kind == "tried":
+                del self._cancelled[entry.key]  # that end is known, and is not come to again
 
     @property
     def began(self) -> datetime:
@@ -134,9 +153,30 @@ class Journal:
         """How many ends of executions have not been taken yet."""
         return sum(map(len, self._left.values()))
 
+    @property
+    def has_past(self) -> bool:
+        """Whether there was a life of this try before, or something is kept of the try before."""
+        return self.continued or self.left > 0
+
     def cancelled(self, run_id: str) -> bool:
-        """Whether the run, or one inside it, was cancelled in an earlier life."""
-        return run_id in self._cancelled
+        """Whether an earlier life was told to end the run; of one inside it this holds for one try."""
+        was = self._cancelled[run_id] > 0
+        self._cancelled[run_id] -= was
+        return was
+
+    def is_to_end(self, key: str) -> bool:
+        """Whether an execution runs another document, and an earlier life had begun it and not seen its end.
+
+        Then that document is only brought to its end: what was done there may have to be undone.
+        """
+        if key not in self._open:
+            return False
+        self._cancelled[key] = max(1, self._cancelled[key])
+        return True
+
+    def abandon(self) -> None:
+        """Another process has the run: nothing more is done about its end, nor written down, here."""
+        self.abandoned = True
 
     def settle(self, run_id: str, keep: Keep) -> None:
         """Have the entries at hand that hold for a run, which may be one inside the run.
@@ -155,29 +195,55 @@ class Journal:
             held += [entry for entry in mine if entry.attempt == start.attempt]
         self._entries = [entry for entry in self._entries if not entry.key.startswith(inside)] + held
         for entry in held:
-            if entry.kind in ("begun", "tried") and not parted(entry.key, run_id).deeper:
-                self._left.setdefault(entry.key, deque()).append(entry)
+            self._have_at_hand(entry, run_id)
+
+    def _have_at_hand(self, entry: Entry, run_id: str) -> None:
+        step, place, deeper = parted(entry.key, run_id)
+        if deeper:
+            self._open.add(f"{run_id}.{step}{''.join(f'.{number}' for number in place)}")
+        elif entry.kind in ("begun", "tried"):
+            self._left[entry.key].append((next(self._numbers), entry))
+            self._open.discard(entry.key)
+        elif entry.kind == "ended":
+            self._ends[entry.key].append((next(self._numbers), entry))
 
     def past(self, key: str) -> Entry | None:
         """What an earlier life tells of the next execution with this key; `begun`: not how it ended."""
         left = self._left.get(key)
         if not left:
             return None
-        entry = left.popleft()
-        if entry.kind == "begun" and left and left[0].kind == "tried":
-            entry = left.popleft()
+        number, entry = left.popleft()
+        if entry.kind == "begun" and left and left[0][1].kind == "tried":
+            number, entry = left.popleft()
+        self._number[key] = number
         return entry
+
+    def number(self, key: str) -> int:
+        """Which of all ends, be it in an earlier life, the last one of this execution was."""
+        return self._number.get(key, 0)
 
     async def begin(self, key: str) -> None:
         """An execution begins of which there must be no second one. Returns once that is safe."""
+        if self._forgotten:
+            raise StepFailed(
+                "not started: the run has begun before, and what it did then is not known here any more. "
+                "Find out, then start the workflow anew"
+            )
         await self._store.secure(Entry("begun", key, self.attempt))
 
     def tried(self, key: str, record: StepRecord, *, stops: bool = False) -> None:
         """All tries of an execution are over."""
+        self._number[key] = next(self._numbers)
         self._write("tried", key, record=record, stops=stops)
 
     def ended(self, key: str, status: StepStatus) -> None:
         """An execution is over, with all that was done about its failure."""
+        ends = self._ends.get(key)
+        number, past = ends.popleft() if ends else (0, None)
+        if past is not None and past.status == status:
+            self._number[key] = number
+            return
+        self._number[key] = next(self._numbers)
         self._write("ended", key, status=status)
 
     def cancel(self, run_id: str) -> None:
@@ -190,5 +256,6 @@ class Journal:
 
     def _write(self, kind: Kind, key: str = "", **more: Any) -> Entry:
         entry = Entry(kind, key, self.attempt, **more)
-        self._store.add(entry)
+        if not self.abandoned:
+            self._store.add(entry)
         return entry

@@ -116,7 +116,7 @@ def _spanning(items: Sequence[StepRecord]) -> StepRecord:
 
 
 def _together(statuses: set[StepStatus]) -> StepStatus:
-    for worst in ("failed", "lost", "blocked", "cancelled"):
+    for worst in ("lost", "failed", "blocked", "cancelled"):
         if worst in statuses:
             return worst
     return "skipped" if statuses <= {"skipped"} else "succeeded"

@@ -59,10 +59,11 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """How to undo what an execution did."""
+    """How to undo what an execution did; `number` tells which was done before which."""
 
     steps: Inner
     scope: Scope
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class Surroundings:
     steps: dict[str, StepRecord] = field(default_factory=dict)
     listener: Listener = ignore
     undos: dict[str, Undo] = field(default_factory=dict)
-    """What to undo should the run fail, in the order in which it was done."""
+    """What to undo should the run fail."""
     halt: Halt = field(default_factory=Halt)
     journal: Journal = field(default_factory=Journal)
     secrets: Secrets = field(default_factory=Secrets)

@@ -40,6 +40,8 @@ async def run_workflow(
     async with limited(timeout):
         report = await _to_its_end(run, scope)
     result = {"success": report.success, "outputs": report.outputs}
+    if report.cancelled and scope.surroundings.halt.closed:
+        raise asyncio.CancelledError  # an earlier life was told to, and this one brought it to its end
     if not report.success:
         reason = "it was cancelled" if report.cancelled else failure(report)
         message = f"{workflow}: {reason}"

@@ -20,7 +20,7 @@ from steps.frame import Frame
 from steps.halt import Halt
 from steps.kept_log import KeptLog
 from steps.records import Part, error_of, placed
-from steps.scope import Scope, Surroundings
+from steps.scope import Scope, Surroundings, Undo
 from steps.work import NOT_NEEDED, Work, below, blank, inside
 
 SETTLING = 0.1
@@ -86,7 +86,7 @@ class WorkflowRun:
         around.journal.settle(around.run_id, lambda past, first: kept(main, past, around.run_id, first))
         if self.cancelled:
             around.journal.cancel(around.run_id)
-        if around.journal.cancelled(around.run_id) or (self.cancelled and around.journal.continued):
+        if around.journal.cancelled(around.run_id) or (self.cancelled and around.journal.has_past):
             self._main_halt.closed = self.cancelled = True
 
     @property
@@ -164,7 +164,9 @@ class WorkflowRun:
         """
         parts: dict[str, list[Part]] = {}
         try:
-            for key, undo in reversed(list(self._around.undos.items())):
+            for key, undo in sorted(self._around.undos.items(), key=_number, reverse=True):
+                if self._around.journal.abandoned:
+                    return
                 around = replace(undo.scope.surroundings, halt=Halt())
                 scope = Scope(around, undo.scope.step, spots=undo.scope.spots, error=error)
                 try:
@@ -201,6 +203,8 @@ class WorkflowRun:
         error: StepError | None = None,
         always: bool = False,
     ) -> Ending:
+        if always and self._around.journal.abandoned:
+            return "cancelled"
         driver = Driver(works, Frame(replace(self._around, halt=halt or Halt()), error=error))
         self._driver = None if always else driver
         if self.cancelled and not always and not self._main_halt.closed:
@@ -231,6 +235,10 @@ class WorkflowRun:
             self._listener(event)
         except Exception:
             logger.exception("the listener of a run failed on %s of step %s", event.kind, event.label)
+
+
+def _number(item: tuple[str, Undo]) -> int:
+    return item[1].number
 
 
 def _took_longer(timeout: float) -> StepError:

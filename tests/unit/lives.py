@@ -64,13 +64,14 @@ def live(
     attempt: int = 1,
     again_from: str | None = None,
     cancelled: bool = False,
+    forgotten: bool = False,
     **more: Any,
 ) -> Life:
     """One life of a run, without effects, in no time; `before` is what the lives before it wrote."""
     workflow = document if isinstance(document, Workflow) else parse(document)
     store = Kept()
     actors = Counting({step: _read(one) for step, one in (behaviours or {}).items()}, before)
-    journal = Journal(RUN_ID, store, before, attempt=attempt, again_from=again_from)
+    journal = Journal(RUN_ID, store, before, attempt=attempt, again_from=again_from, forgotten=forgotten)
     run = interpret(workflow, run_id=RUN_ID, journal=journal, **more)
     if cancelled:
         run.cancel()

@@ -320,3 +320,148 @@ def test_a_fan_out_of_thousands_is_kept_quickly() -> None:
     workflow = document(step("a", for_each="range(2000) | list"), step("b"))
     second = again(live(workflow, {"b": FAILS}).entries, workflow)
     assert (second.report.success, set(second.done)) == (True, {"b"})
+
+
+def test_what_was_done_is_undone_in_the_order_in_which_it_was_done() -> None:
+    """The newest first, although another life takes all ends at once and in another order."""
+    both = group(
+        "parallel",
+        step("slow", rollback=[step("undo_slow")]),
+        step("fast", rollback=[step("undo_fast")]),
+        group("sequential", step("x"), rollback=[step("undo_h")]) | {"id": "h"},
+    )
+    workflow = document(both, step("b"))
+    behaviours = {"slow": {"takes": 9}, "x": {"takes": 5}, "b": FAILS}
+    whole = live(workflow, behaviours)
+    place = next(place for place, entry in enumerate(whole.entries) if entry.key.endswith(".b"))
+    rest = live(workflow, behaviours, before=whole.entries[:place])
+    orders = [[key for key in life.done if key.startswith("undo")] for life in (whole, rest)]
+    assert orders == [["undo_slow", "undo_h", "undo_fast"]] * 2
+    second = again(whole.entries[:place], workflow, behaviours)
+    assert [key for key in second.done if key.startswith("undo")] == orders[0]
+
+
+def test_what_was_kept_once_is_kept_again() -> None:
+    """A group that ended in the first try is not run again by the third one, nor after a death."""
+    inner = group("sequential", step("x"), outputs={"n": "{{ 1 }}"}) | {"id": "h"}
+    mended = step("m", on_error={"steps": [step("mend")], "recover": True})
+    workflow = document(group("sequential", inner, mended, step("c"), retry={"attempts": 1, "delay": 0}))
+    behaviours = {"m": FAILS, "c": FAILS}
+    first = live(workflow, behaviours)
+    second = again(first.entries, workflow, behaviours)
+    third = again(second.entries, workflow)
+    assert (set(second.done), set(third.done), third.report.success) == ({"c"}, {"c"}, True)
+    place = next(place for place, entry in enumerate(first.entries) if entry.key == "run.c")
+    rest = live(workflow, behaviours, before=first.entries[:place])
+    assert set(again(rest.entries, workflow).done) == {"c"}
+
+
+LOST_AFTER: dict[str, dict[str, Any]] = {
+    "a failure": document(step("x"), step("charge", idempotent=False, run_if="failed")),
+    "a group that comes after it": document(
+        step("x"), group("sequential", CHARGE, run_if="failed", retry={"attempts": 2})
+    ),
+    "another document that comes after it": document(
+        step("x"),
+        {"id": "s", "type": "workflow", "workflow": "inner", "run_if": "failed"},
+        workflows={"inner": {"name": "Inner", "steps": [CHARGE]}},
+    ),
+    "a failure that it deals with": document(step("x", on_error={"steps": [CHARGE]})),
+}
+
+
+@pytest.mark.parametrize("workflow", LOST_AFTER.values(), ids=LOST_AFTER)
+def test_what_is_lost_stays_lost_whatever_it_comes_after(workflow: dict[str, Any]) -> None:
+    """Also when that is run again."""
+    before = _begun(live(workflow, {"x": FAILS}).entries, "charge")
+    second = again(before, workflow, {"x": FAILS})
+    assert (second.done["x"], second.done["charge"], second.done["s.charge"]) == (1, 0, 0)
+    assert second.report.error is not None
+    third = again(second.entries, workflow, {"x": FAILS}, start="x")
+    assert third.done["charge"] == ("on_error" in workflow["steps"][0])
+
+
+def test_a_step_that_is_lost_takes_the_document_along_that_has_it() -> None:
+    """No retry of the step that runs the document begins it again, nothing is undone, and it asks."""
+    runs = {"id": "s", "type": "workflow", "workflow": "inner", "retry": {"attempts": 3, "delay": 0}}
+    inner = {"name": "Inner", "steps": [CHARGE]}
+    workflow = document(step("a", **UNDO), runs, workflows={"inner": inner})
+    rest = live(workflow, before=_begun(live(workflow).entries, "s.charge"))
+    assert (rest.statuses["s"], rest.statuses["undo"]) == ("lost", "skipped")
+    assert set(rest.done) <= {"s"}
+    assert rest.report.error is not None
+    assert "opsconductor retry run --from s`" in rest.report.error.message
+    forced = again(rest.entries, workflow, start="s")
+    assert (forced.report.success, forced.done["s.charge"]) == (True, 1)
+
+
+def test_one_that_is_lost_counts_more_than_one_that_failed() -> None:
+    """The group around it doesn't begin it again."""
+    workflow = document(
+        group(
+            "sequential", step("charge", idempotent=False, for_each=[0, 1]), retry={"attempts": 3, "delay": 0}
+        )
+    )
+    before = _begun(live(workflow).entries, "charge")
+    behaviours = {"charge": [{}, FAILS]} if before[-1].key.endswith(".0") else {"charge": [FAILS, {}]}
+    rest = live(workflow, behaviours, before=before)
+    assert rest.statuses["charge"] == "lost"
+    assert max(rest.done.values()) == 1
+
+
+@pytest.mark.parametrize("start", ["g", "h"])
+def test_all_of_a_group_is_done_again_from_it_on(start: str) -> None:
+    """Whatever kind of group it is."""
+    inner = group("sequential", step("b"), step("c")) | {"id": "h"}
+    workflow = document(
+        step("a"), group("condition") | {"when": "true", "then": [inner], "steps": None}, step("d")
+    )
+    del workflow["steps"][1]["steps"]
+    second = again(live(workflow).entries, workflow, start=start)
+    assert (second.report.success, set(second.done)) == (True, {"b", "c", "d"})
+
+
+INNER = {"name": "Inner", "steps": [step("c", **UNDO), step("d")], "finally": [step("tidy")]}
+
+
+def test_what_another_document_did_is_undone_after_a_death_too() -> None:
+    """The run was cancelled, or its time was up: that document is brought to its end, nothing new begins."""
+    runs = {"id": "s", "type": "workflow", "workflow": "inner", "retry": {"attempts": 3, "delay": 0}}
+    workflow = document(runs, step("b"), workflows={"inner": INNER}, timeout="1h")
+    entries = live(workflow).entries
+    place = next(place for place, entry in enumerate(entries) if entry.key == "run.s.c")
+    before = entries[: place + 1]
+    rest = live(workflow, before=[*before, Entry("cancel", "run")])
+    assert (rest.report.cancelled, rest.statuses["s"]) == (True, "cancelled")
+    assert {key: rest.done[key] for key in ("s.undo", "s.tidy", "s.d", "b")} == {
+        "s.undo": 1,
+        "s.tidy": 1,
+        "s.d": 0,
+        "b": 0,
+    }
+    late = [replace(before[0], time=before[0].time - timedelta(hours=2)), *before[1:]]
+    rest = live(workflow, before=late)
+    assert (rest.done["s.undo"], rest.done["s.tidy"], rest.done["s.d"]) == (1, 1, 0)
+
+
+def test_a_cancellation_holds_for_the_try_that_it_ended() -> None:
+    """A document that took too long is run again by the retry of its step, also after a death."""
+    runs = {"id": "s", "type": "workflow", "workflow": "inner", "timeout": 5, "retry": {"attempts": 2}}
+    workflow = document(runs, workflows={"inner": {"name": "Inner", "steps": [step("c"), step("d")]}})
+    whole = live(workflow, {"s/d": {"takes": 9}})
+    place = [place for place, entry in enumerate(whole.entries) if entry.key == "run.s.c"][1]
+    before = whole.entries[: place + 1]
+    assert any(entry.kind == "cancel" and entry.key == "run.s" for entry in before)
+    rest = live(workflow, before=before)
+    assert (rest.report.success, rest.done["s.c"], rest.done["s.d"]) == (True, 0, 1)
+
+
+def test_what_a_run_did_before_is_not_known_for_ever_after() -> None:
+    """No later try begins a step of which there must be no second start."""
+    workflow = document(CHARGE)
+    first = live(workflow, forgotten=True)
+    second = again(first.entries, workflow)
+    for life in (first, second):
+        assert (life.report.success, life.done["charge"]) == (False, 0)
+        assert life.report.error is not None
+        assert "not started: the run has begun before" in life.report.error.message
