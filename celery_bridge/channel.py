@@ -6,7 +6,8 @@
     opsconductor:run:{id}:cancel    `cancelled`, or `withdrawn` before it began; workers keep an eye on it,
                                     and make it `heard` when they bring the run to its end
     opsconductor:run:{id}:sent      `sending`, then `sent`
-    opsconductor:run:{id}:journal   a stream, the same for all tries of the run: what its executions did
+    opsconductor:run:{id}:journal   a stream, the same for all tries of the run: claims, and what its
+                                    executions did
     opsconductor:run:{id}:over      how many tries of the run have been seen to end
 
 A second try of the run has names of its own, with {id}.2, and so on. All of them expire. Entry ids begin with

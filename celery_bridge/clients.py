@@ -1,6 +1,7 @@
 """Connections to the result backend for asyncio."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar
 
@@ -15,6 +16,8 @@ from celery_bridge.urls import for_client
 
 T = TypeVar("T")
 ANSWER_WITHIN = 5.0
+PATIENCE = 30.0
+AGAIN_AFTER = 0.5
 
 # What a server that is away, restarting or cut off shows as.
 AWAY = (RedisError, OSError, TimeoutError)
@@ -39,9 +42,23 @@ class Backend:
         async with self._turn, asyncio.timeout(ANSWER_WITHIN):
             return await question(self._redis)
 
-    async def ask_all(self, questions: Callable[[Pipeline], object]) -> list[Any]:
-        """The answers to many questions on one way there and back; an error may be one of them."""
-        pipeline = self._redis.pipeline(transaction=False)
+    async def insist(self, question: Callable[[Redis], Awaitable[T]], patience: float = PATIENCE) -> T:
+        """The answer, also of a server that is away for a while. It may be asked more than once."""
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return await self.ask(question)
+            except AWAY:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(AGAIN_AFTER)
+
+    async def ask_all(self, questions: Callable[[Pipeline], object], *, together: bool = False) -> list[Any]:
+        """The answers to many questions on one way there and back; an error may be one of them.
+
+        `together`: a server that can't take one of them for want of memory takes none.
+        """
+        pipeline = self._redis.pipeline(transaction=together)
         questions(pipeline)
         return list(await self.ask(lambda _: pipeline.execute(raise_on_error=False)))
 

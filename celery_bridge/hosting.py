@@ -49,26 +49,21 @@ async def host(
     """Run it unless it is over, withdrawn, cancelled or another process is at it. Raises what hinders it."""
     keys = assignment.keys
     async with Backend(settings.result_backend) as backend:
-        lease = Lease(backend, keys, token=uuid4().hex)
-        taken = await lease.take()
+        lease = Lease(backend, keys, token=uuid4().hex, ttl=settings.ttl)
+        taken = await lease.take(worker)
         if taken.verdict in ("over", "withdrawn"):
             return taken.verdict
         publisher = Publisher(backend, keys, taken.epoch, settings.ttl)
         if taken.verdict == "cancelled":
             await publisher.finish(never_started(assignment.document))
             return "cancelled"
-        publisher.claim(worker)
         past: list[Entry] = []
         if taken.taken_over or assignment.attempt > 1:
             past = await past_entries(backend, keys)
         if taken.to_end:
             past.append(Entry("cancel", assignment.run_id, assignment.attempt))
-        life = _Life(assignment, lease, publisher, _journal(assignment, backend, publisher, lease), past)
+        life = _Life(assignment, lease, publisher, RunJournal(backend, keys, publisher, lease), past)
         return await life.lived(termination)
-
-
-def _journal(assignment: Assignment, backend: Backend, publisher: Publisher, lease: Lease) -> RunJournal:
-    return RunJournal(backend, assignment.keys, publisher, lease, forgotten=assignment.forgotten)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +92,12 @@ class _Life:
     async def _interpreted(self, termination: Termination) -> Report:
         asked = self.assignment
         journal = Journal(
-            asked.run_id, self.journal, self.past, attempt=asked.attempt, again_from=asked.again_from
+            asked.run_id,
+            self.journal,
+            self.past,
+            attempt=asked.attempt,
+            again_from=asked.again_from,
+            forgotten=asked.forgotten and not self.past,
         )
         run = interpret(
             parse(asked.document),
@@ -108,9 +108,15 @@ class _Life:
             secrets=Secrets(*usual_lookups(), *blocks_of_prefect()),
             journal=journal,
         )
+
+        def end() -> None:
+            if self.lease.superseded:
+                journal.abandon()
+            run.cancel()
+
         loop = asyncio.get_running_loop()
         termination.call(lambda: loop.call_soon_threadsafe(run.cancel))
-        async with alongside(self.lease.keep(run.cancel)):
+        async with alongside(self.lease.keep(end)):
             return await run.run()
 
 

@@ -12,30 +12,42 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
-from celery_bridge.channel import Keys, is_last
+from celery_bridge.channel import Keys
 from celery_bridge.clients import AWAY, Backend
 
 LEASE = 10
 RENEW_EVERY = 2.5
 LOOK_EVERY = 0.5
-PATIENCE = 30.0
 HEARD = "heard"
 
 Verdict = Literal["run", "over", "cancelled", "withdrawn"]
 
-# Taken when nobody holds it, and the run is new and wanted, or has begun and may be taken over.
+# Taken when nobody holds it, and the run is new and wanted, or has begun and may be taken over. From then on
+# both streams take nothing more of a process that had it before.
 _TAKE = """
-local last = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
+local function last(stream) return redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1] end
+local function moment(entry) return entry and tonumber(string.match(entry[1], '^%d+')) or 0 end
+local said = last(KEYS[3])
+local latest = math.max(moment(said), moment(last(KEYS[4])))
+local over = said and (said[2][1] == 'report' or said[2][1] == 'refusal')
 local cancel = redis.call('GET', KEYS[2])
-local held = redis.call('EXISTS', KEYS[1])
-local taken = 0
-if held == 0 and ((not last and not cancel) or (last and ARGV[3] == '1')) then
-    redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-    taken = 1
-end
+local holder = redis.call('GET', KEYS[1])
+if holder == ARGV[1] then return {1, 1, cancel or '', 0, 1, latest} end
 local now = redis.call('TIME')
-return {taken, held, cancel or '', last or {}, now[1] * 1000 + math.floor(now[2] / 1000)}
+local epoch = math.max(now[1] * 1000 + math.floor(now[2] / 1000), latest + 1)
+local taken = not holder and not over and ((not said and not cancel) or (said and ARGV[3] == '1'))
+if taken then
+    redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+    local id = string.format('%.0f-0', epoch)
+    redis.call('XADD', KEYS[3], id, 'claim', ARGV[4])
+    redis.call('XADD', KEYS[4], id, 'claim', ARGV[4])
+    redis.call('EXPIRE', KEYS[3], ARGV[5])
+    redis.call('EXPIRE', KEYS[4], ARGV[5])
+    redis.call('PUBLISH', KEYS[5], '')
+end
+return {taken and 1 or 0, holder and 1 or 0, cancel or '', over and 1 or 0, said and 1 or 0, epoch}
 """
 
 
@@ -63,21 +75,25 @@ class _Look:
 
 
 class Lease:
-    """The right to run a run, kept by renewing it. `superseded`: another process has it now."""
+    """The right to run a run, kept by renewing it. `superseded`: another process has it now.
 
-    def __init__(self, backend: Backend, keys: Keys, token: str) -> None:
+    All that is kept of the run lives on with it, `ttl` seconds longer.
+    """
+
+    def __init__(self, backend: Backend, keys: Keys, token: str, ttl: int) -> None:
         self._backend = backend
         self._keys = keys
         self.token = token
+        self._ttl = ttl
         self._renewed = time.monotonic()
         self.superseded = False
 
-    async def take(self) -> Taken:
-        """Wait until the run is ours, or over, or not wanted any more."""
+    async def take(self, worker: str) -> Taken:
+        """Wait until the run is ours, and the worker's name said, or it is over, or not wanted any more."""
         missing_since: float | None = None
         while True:
             free_for = time.monotonic() - missing_since if missing_since is not None else 0.0
-            look = await self._try(take_over=free_for >= LEASE)
+            look = await self._look(worker, take_over=free_for >= LEASE)
             if verdict := _verdict(look):
                 return Taken(verdict, look.epoch, taken_over=look.began, to_end=bool(look.cancel))
             if look.held:
@@ -87,14 +103,16 @@ class Lease:
             await asyncio.sleep(LOOK_EVERY)
 
     async def keep(self, end: Callable[[], object]) -> None:
-        """Renew it until cancelled. Calls `end` once the run is to end: it was cancelled, or is another's."""
+        """Renew it until cancelled. Calls `end` when the run is to end: it was cancelled, or is another's."""
         asked = False
         while not self.superseded:
             try:
                 wanted = await self._look_after()
             except AWAY:
                 wanted = True
-            if not (wanted or asked):
+            if self.superseded:
+                end()
+            elif not (wanted or asked):
                 asked = True
                 end()
                 await self._say_heard()
@@ -113,39 +131,26 @@ class Lease:
         if self.superseded:
             return False
         if holder is None or time.monotonic() - self._renewed > RENEW_EVERY:
-            await self._backend.ask(
-                lambda redis: redis.set(keys.lease, self.token, ex=LEASE, nx=holder is None)
-            )
+            await self._backend.ask_all(lambda pipeline: self._renew(pipeline, free=holder is None))
             self._renewed = time.monotonic()
         return not cancel
 
-    async def _try(self, *, take_over: bool) -> _Look:
-        """One look, repeated for a while when the server is away."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return _look(await self._evaluate(take_over))
-            except AWAY:
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(LOOK_EVERY)
+    def _renew(self, pipeline: Pipeline, *, free: bool) -> None:
+        keys = self._keys
+        pipeline.set(keys.lease, self.token, ex=LEASE, nx=free)
+        for key in (keys.events, keys.journal, keys.sent, keys.over, keys.cancel):
+            pipeline.expire(key, self._ttl)
 
-    async def _evaluate(self, take_over: bool) -> list[Any]:
-        names = (self._keys.lease, self._keys.cancel, self._keys.events)
-        values = (self.token, str(LEASE), str(int(take_over)))
+    async def _look(self, worker: str, *, take_over: bool) -> _Look:
+        keys = self._keys
+        names = (keys.lease, keys.cancel, keys.events, keys.journal, keys.channel)
+        values = (self.token, str(LEASE), str(int(take_over)), worker, str(self._ttl))
 
         def evaluate(redis: Redis) -> Awaitable[Any]:
             return redis.eval(_TAKE, len(names), *names, *values)
 
-        return list(await self._backend.ask(evaluate))
-
-
-def _look(reply: list[Any]) -> _Look:
-    taken, held, cancel, last, now = reply
-    entry_id, fields = last or ("0-0", [])
-    pairs = dict(zip(fields[::2], fields[1::2], strict=True))
-    epoch = max(now, int(entry_id.split("-")[0]) + 1)
-    return _Look(bool(taken), bool(held), cancel, is_last(pairs), bool(last), epoch)
+        taken, held, cancel, over, began, epoch = await self._backend.insist(evaluate)
+        return _Look(bool(taken), bool(held), cancel, bool(over), bool(began), epoch)
 
 
 def _verdict(look: _Look) -> Verdict | None:

@@ -12,7 +12,7 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
 from celery_bridge.backlog import Backlog
-from celery_bridge.channel import LONGEST_STREAM, Claim, Entry, Fields, Keys, Refusal, written
+from celery_bridge.channel import LONGEST_STREAM, Entry, Fields, Keys, Refusal, written
 from celery_bridge.clients import AWAY, Backend
 from codegen.result import Report
 from steps.events import Event
@@ -20,6 +20,7 @@ from steps.events import Event
 LINES_WAIT = 0.05
 LONGEST_PAUSE = 2.0
 PATIENCE = 120.0
+MOST_AT_ONCE = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class _Addition:
     id: str
     fields: Fields
     longest: int | None = None
+
+    @property
+    def size(self) -> int:
+        """About how much there is to send."""
+        return sum(map(len, self.fields.values()))
 
 
 class Publisher:
@@ -51,11 +57,6 @@ class Publisher:
         self._urgent = asyncio.Event()
         self._sending = asyncio.Lock()
         self._unsent: list[_Addition] = []
-
-    def claim(self, worker: str) -> None:
-        """Say who runs it."""
-        self._backlog.add(Claim(worker))
-        self._wake(urgent=True)
 
     def tell(self, event: Event) -> None:
         """Tell an event; from any thread."""
@@ -120,9 +121,9 @@ class Publisher:
                 self._something.clear()
                 self._urgent.clear()
                 self._unsent = [*self._numbered_notes(), *map(self._numbered, self._backlog.take())]
-            if self._unsent:
-                await self._send(self._unsent)
-                self._unsent = []
+            while some := list(_first(self._unsent)):
+                await self._send(some)
+                del self._unsent[: len(some)]
 
     def _numbered(self, entry: Entry) -> _Addition:
         return _Addition(self._keys.events, self._next_id(), written(entry), LONGEST_STREAM)
@@ -143,11 +144,24 @@ class Publisher:
                 pipeline.expire(stream, self._ttl)
             pipeline.publish(self._keys.channel, "")
 
-        for reply in await self._backend.ask_all(send):
+        for reply in await self._backend.ask_all(send, together=True):
             if isinstance(reply, Exception) and not _was_there(reply):
                 raise reply
 
 
+def _first(additions: Sequence[_Addition]) -> Iterator[_Addition]:
+    """As many as the server takes at once without being late with its answer."""
+    size = 0
+    for one in additions:
+        size += one.size
+        if size > MOST_AT_ONCE and size > one.size:
+            return
+        yield one
+
+
 def _was_there(error: Exception) -> bool:
-    """Whether the entry is in the stream already: an earlier try got through, and its answer didn't."""
+    """Whether the entry is in the stream already: an earlier try got through, and its answer didn't.
+
+    Or another process has taken the run; then the stream is closed to this one.
+    """
     return isinstance(error, ResponseError) and "equal or smaller" in str(error)

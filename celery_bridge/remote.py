@@ -60,7 +60,10 @@ async def run_remotely(
     keys = await link.sender.keys(submission)
     async with link.follower.watching(keys, listener, notice) as followed:
         try:
-            await link.sender.send(submission, keys)
+            if not await link.sender.send(submission, keys) and submission.again_from is not None:
+                notice(
+                    f"It had not ended, and goes on: nothing is done again from {submission.again_from!r} on"
+                )
             report = await _awaited(link, followed, notice)
         except asyncio.CancelledError:
             _uncancel()

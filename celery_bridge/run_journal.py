@@ -7,13 +7,14 @@ from typing import Any
 from redis.asyncio import Redis
 
 from celery_bridge.channel import Keys
-from celery_bridge.clients import Backend
+from celery_bridge.clients import AWAY, Backend
 from celery_bridge.lease import Lease
-from celery_bridge.publisher import Publisher
+from celery_bridge.publisher import PATIENCE, Publisher
+from celery_bridge.urls import masked
 from steps.errors import StepFailed
-from steps.journal import Entry
+from steps.journal import Entry, Unreadable
 
-AT_ONCE = 500
+AT_ONCE = 20  # each may have a result of half a MiB
 
 # Ours are the last words on the run, and nobody else has its lease.
 _OURS = """
@@ -29,13 +30,13 @@ class RunJournal:
     """Where a worker's journal goes: out with the events, in the same order."""
 
     def __init__(
-        self, backend: Backend, keys: Keys, publisher: Publisher, lease: Lease, *, forgotten: bool = False
+        self, backend: Backend, keys: Keys, publisher: Publisher, lease: Lease, patience: float = PATIENCE
     ) -> None:
         self._backend = backend
         self._keys = keys
         self._publisher = publisher
         self._lease = lease
-        self._forgotten = forgotten
+        self._patience = patience
 
     def add(self, entry: Entry) -> None:
         """Put it after those before."""
@@ -44,16 +45,17 @@ class RunJournal:
     async def secure(self, entry: Entry) -> None:
         """Put it after those before, and wait until it is there.
 
-        StepFailed: another process has the run, or nobody knows whether it was there before.
+        StepFailed: another process has the run, or the server is away.
         """
-        if self._forgotten:
-            raise StepFailed(
-                "not started: the run has begun before, so long ago that what it did then is not known any "
-                "more. Find out, then start the workflow anew"
-            )
         self.add(entry)
-        await self._publisher.sent()
-        if not await self._is_ours():
+        try:
+            await self._publisher.sent(self._patience)
+            ours = await self._is_ours()
+        except AWAY as error:
+            raise StepFailed(
+                f"not started: its start can't be written down ({masked(str(error))})"
+            ) from error
+        if not ours:
             raise StepFailed("not started: another process goes on with the run")
 
     async def _is_ours(self) -> bool:
@@ -61,16 +63,16 @@ class RunJournal:
             values = (str(self._publisher.epoch), self._lease.token)
             return redis.eval(_OURS, 2, self._keys.journal, self._keys.lease, *values)
 
-        return bool(await self._backend.ask(evaluate))
+        return bool(await self._backend.insist(evaluate))
 
 
 async def past_entries(backend: Backend, keys: Keys) -> list[Entry]:
-    """What earlier lives of the run wrote."""
+    """What earlier lives of the run wrote. Unreadable: something there is none of ours."""
     entries: list[Entry] = []
     after = "-"
     while True:
         page = await _page(backend, keys, after)
-        entries += [Entry.from_json(json.loads(fields["entry"])) for _, fields in page]
+        entries += [_entry(fields["entry"]) for _, fields in page if "claim" not in fields]
         if len(page) < AT_ONCE:
             return entries
         moment, _, number = page[-1][0].partition("-")
@@ -81,4 +83,11 @@ async def _page(backend: Backend, keys: Keys, after: str) -> list[Any]:
     def read(redis: Redis) -> Awaitable[Any]:
         return redis.xrange(keys.journal, min=after, count=AT_ONCE)
 
-    return list(await backend.ask(read))
+    return list(await backend.insist(read))
+
+
+def _entry(text: str) -> Entry:
+    try:
+        return Entry.from_json(json.loads(text))
+    except (ValueError, Unreadable) as error:
+        raise Unreadable(f"What the run did before can't be read by this version ({error})") from error

@@ -12,6 +12,7 @@ from typing import Any
 from celery import Celery
 from kombu.exceptions import KombuError
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from celery_bridge.calling_off import withdraw
 from celery_bridge.channel import Keys
@@ -66,7 +67,15 @@ class Sender:
 
     async def seen_to_end(self, keys: Keys) -> None:
         """What is sent under the same id from now on is another try."""
-        await self._ask(lambda redis: redis.set(keys.over, keys.attempt, ex=self._settings.ttl))
+
+        def say(pipeline: Pipeline) -> None:
+            pipeline.set(keys.over, keys.attempt, ex=self._settings.ttl)
+            pipeline.expire(keys.journal, self._settings.ttl)  # which that try begins with
+
+        try:
+            await self._backend.ask_all(say)
+        except AWAY as error:
+            raise unreachable("result backend", self._settings.result_backend, error) from None
 
     async def send(self, submission: Submission, keys: Keys) -> bool:
         """Send unless it was sent before; whether it was sent now. EngineUnreachable: nothing was sent.
@@ -77,8 +86,7 @@ class Sender:
             await self._in_thread(self._reach, within=REACHED_WITHIN)
             if not await self._mark(keys):
                 return False
-            # One that was sent so long ago may have run, and nothing is known of that.
-            forgotten = keys.attempt == 1 and _age(submission) > self._settings.ttl
+            forgotten = _age(submission) > self._settings.ttl and not await self._is_known(keys)
             try:
                 await self._in_thread(
                     lambda: self._send(submission, keys, forgotten=forgotten), within=SENT_WITHIN
@@ -107,6 +115,10 @@ class Sender:
             await self._ask(lambda redis: redis.delete(keys.cancel))
             return True
         return bool(sent != "sent")
+
+    async def _is_known(self, keys: Keys) -> bool:
+        """Whether it is known what tries of the run did that were sent long ago, and may have begun."""
+        return bool(await self._ask(lambda redis: redis.exists(keys.journal)))
 
     def _reach(self) -> None:
         with self._app.producer_pool.acquire(block=True, timeout=REACHED_WITHIN) as producer:

@@ -148,12 +148,14 @@ class Execution:
             return self._as_before(scope, past)
         if self._halt.closed and not self._journal.is_to_end(scope.key):
             raise asyncio.CancelledError
-        if not self._work.idempotent:
-            await self._journal.begin(scope.key)
-        scope.tell("started")
         record, stops = ended(scope, "cancelled", begun), False
         try:
+            if not self._work.idempotent:
+                await self._journal.begin(scope.key)
+            scope.tell("started")
             record, stops = await self._judged(scope, begun)
+        except StepFailed as failure:
+            record = ended(scope, "failed", begun, error=error_of(scope, failure.message))
         finally:
             self._journal.tried(scope.key, record, stops=stops)
         return record

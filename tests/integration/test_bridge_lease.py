@@ -1,6 +1,8 @@
 """Whoever gets the message, one process at a time runs the run."""
 
 import asyncio
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -8,21 +10,26 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
+from celery_bridge.app import make_app
 from celery_bridge.calling_off import cancel, withdraw
 from celery_bridge.channel import Keys
 from celery_bridge.clients import Backend
 from celery_bridge.hosting import Assignment, Verdict, host
+from celery_bridge.lease import Lease
+from celery_bridge.publisher import Publisher
+from celery_bridge.run_journal import RunJournal, past_entries
 from celery_bridge.settings import BridgeSettings
+from celery_bridge.submission import Sender
 from celery_bridge.termination import Termination
 from codegen.result import Report
+from steps.errors import StepFailed
+from steps.journal import Entry, Unreadable
 from tests.unit.waiting import wait_until
 
 
-def assignment(command: str) -> Assignment:
-    document: dict[str, Any] = {
-        "name": "hosted",
-        "steps": [{"id": "a", "type": "command", "command": command}],
-    }
+def assignment(command: str, *more: dict[str, Any], **keys: Any) -> Assignment:
+    steps = [{"id": "a", "type": "command", "command": command}, *more]
+    document: dict[str, Any] = {"name": "hosted", "steps": steps, **keys}
     return Assignment(document, {}, [], str(uuid4()))
 
 
@@ -113,3 +120,110 @@ async def test_everything_kept_of_a_run_expires(redis_url: str) -> None:
         names: Any = redis.keys(f"opsconductor:run:{assigned.run_id}*")
         assert names
         assert all(redis.ttl(name) > 0 for name in names)
+
+
+async def test_a_run_that_another_process_has_is_left_to_it(redis_url: str, tmp_path: Path) -> None:
+    """It goes on there: here nothing is undone, and none of its last steps is run."""
+    up, wrong = tmp_path / "up", tmp_path / "wrong"
+    undo = {"id": "undo", "type": "command", "command": f"touch {wrong}"}
+    waits = {"id": "b", "type": "command", "command": f"touch {up}; sleep 1000"}
+    assigned = assignment("true", waits, **{"finally": [undo | {"id": "last"}]})
+    assigned.document["steps"][0]["rollback"] = [undo]
+    first = asyncio.create_task(hosted(redis_url, assigned))
+    await wait_until(up.exists)
+    with Redis.from_url(redis_url) as redis:
+        redis.set(Keys(assigned.run_id).lease, "another", ex=60)
+    assert await first == "superseded"
+    assert not wrong.exists()
+
+
+async def test_who_had_a_run_before_writes_nothing_more_of_it(redis_url: str) -> None:
+    """From the moment on at which another try of it is taken: no step begins there that began here."""
+    keys = Keys(str(uuid4()))
+    async with Backend(redis_url) as backend:
+        first = Lease(backend, keys, "first", 60)
+        publisher = Publisher(backend, keys, (await first.take("one")).epoch, 60)
+        journal = RunJournal(backend, keys, publisher, first)
+        await journal.secure(Entry("begun", "run.a"))
+        again = replace(keys, attempt=2)
+        await Lease(backend, again, "second", 60).take("two")
+        with pytest.raises(StepFailed, match="not started: another process goes on with the run"):
+            await journal.secure(Entry("begun", "run.b"))
+        assert [entry.key for entry in await past_entries(backend, again)] == ["run.a"]
+
+
+async def test_a_clock_that_is_set_back_costs_nothing(redis_url: str) -> None:
+    """What another try does is written down after what the try before did."""
+    assigned = replace(assignment("true"), attempt=2)
+    keys = assigned.keys
+    with Redis.from_url(redis_url, decode_responses=True) as redis:
+        redis.xadd(keys.journal, {"claim": "in future"}, id="9999999999999-7")
+        assert await hosted(redis_url, assigned) == "succeeded"
+        entries: Any = redis.xrange(keys.journal)
+    kinds = [json.loads(fields["entry"])["kind"] for _, fields in entries if "entry" in fields]
+    assert kinds == ["start", "tried"]
+
+
+async def test_what_is_kept_of_a_run_outlives_it(redis_url: str, tmp_path: Path) -> None:
+    """However long it takes: else its message, delivered once more, would begin it anew."""
+    up, go = tmp_path / "up", tmp_path / "go"
+    assigned = assignment(f"touch {up}; until [ -e {go} ]; do sleep 0.02; done")
+    running = asyncio.create_task(hosted(redis_url, assigned))
+    await wait_until(up.exists)
+    keys = assigned.keys
+    kept = (keys.events, keys.journal, keys.sent, keys.over)
+    with Redis.from_url(redis_url) as redis:
+        redis.set(keys.sent, "sent")
+        redis.set(keys.over, "1")
+        for key in kept:
+            redis.expire(key, 30)
+        await wait_until(lambda: all(int(str(redis.ttl(key))) > 60 for key in kept))
+    go.touch()
+    assert await running == "succeeded"
+
+
+async def test_what_was_done_is_known_as_long_as_that_it_was_over(redis_url: str) -> None:
+    """Another try must not begin without it."""
+    settings = BridgeSettings.of(redis_url)
+    keys = Keys(str(uuid4()))
+    async with Backend(redis_url) as backend:
+        with Redis.from_url(redis_url) as redis:
+            redis.xadd(keys.journal, {"claim": "worker"})
+            redis.expire(keys.journal, 30)
+            await Sender(settings, make_app(settings, for_sending=True), backend).seen_to_end(keys)
+            assert 0 < int(str(redis.ttl(keys.over))) <= int(str(redis.ttl(keys.journal)))
+
+
+async def test_a_beginning_that_can_not_be_written_down_fails_the_step() -> None:
+    """It is not started, and the run goes on."""
+    keys = Keys(str(uuid4()))
+    async with Backend("redis://127.0.0.1:1/0") as backend:
+        lease, publisher = Lease(backend, keys, "mine", 60), Publisher(backend, keys, 1, 60)
+        with pytest.raises(StepFailed, match="not started: its start can't be written down"):
+            await RunJournal(backend, keys, publisher, lease, patience=0).secure(Entry("begun", "run.a"))
+
+
+async def test_a_journal_that_can_not_be_read_is_said(redis_url: str) -> None:
+    """By name, and nothing is begun."""
+    assigned = replace(assignment("true"), attempt=2)
+    with Redis.from_url(redis_url) as redis:
+        redis.xadd(assigned.keys.journal, {"entry": '{"kind": "tried", "later": 1}'}, id="1-1")
+    with pytest.raises(Unreadable, match="What the run did before can't be read by this version"):
+        await hosted(redis_url, assigned)
+
+
+async def test_no_secret_is_kept(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in what is told of a run nor in what it did."""
+    monkeypatch.setenv("OPSCONDUCTOR_SECRET_TOKEN", "sesame-4711")
+    says = {"id": "b", "type": "command", "command": "echo {{ steps.a.result.stdout }}; printenv T >&2"}
+    assigned = assignment("echo $T; exit 0", says | {"env": {"T": "{{ secrets.token }}"}})
+    assigned.document["steps"][0] |= {
+        "env": {"T": "{{ secrets.token }}"},
+        "idempotent": False,
+        "outputs": {"said": "{{ result.stdout }}"},
+    }
+    assert await hosted(redis_url, assigned) == "succeeded"
+    with Redis.from_url(redis_url, decode_responses=True) as redis:
+        kept = str([redis.xrange(key) for key in (assigned.keys.events, assigned.keys.journal)])
+    assert "***" in kept
+    assert "sesame" not in kept

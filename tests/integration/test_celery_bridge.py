@@ -316,6 +316,21 @@ async def test_sent_twice_it_runs_once(settings: BridgeSettings, tmp_path: Path)
     assert mark.read_text() == "x\n"
 
 
+async def test_a_run_that_goes_on_is_not_begun_from_a_step(settings: BridgeSettings, tmp_path: Path) -> None:
+    """That is said; it is for another try of a run that has ended."""
+    up, go, notices = tmp_path / "up", tmp_path / "go", list[str]()
+    sent = submission(document(command("a", f"touch {up}; until [ -e {go} ]; do sleep 0.02; done")))
+    first = asyncio.create_task(run(settings, sent))
+    await wait_until(up.exists)
+    again = replace(sent, again=True, again_from="a")
+    second = asyncio.create_task(run(settings, again, notice=notices.append))
+    await wait_until(lambda: bool(notices))
+    go.touch()
+    assert (await first).success
+    assert (await second).success
+    assert notices == ["It had not ended, and goes on: nothing is done again from 'a' on"]
+
+
 async def test_a_flood_of_output_stays_bounded(settings: BridgeSettings) -> None:
     """200,000 lines: the stream keeps some thousands, the run goes on, and the gap is told in its place."""
     sent = submission(document(command("flood", "seq 1 200000"), command("after", "echo here")))
@@ -395,6 +410,8 @@ async def test_what_nobody_knows_any_more_is_not_begun_twice(settings: BridgeSet
     assert [record.status for record in report.steps.values()] == ["succeeded", "failed"]
     assert report.error is not None
     assert report.error.message.startswith("not started: the run has begun before")
+    report = await run(settings, replace(sent, again=True, began=long_ago))
+    assert [record.status for record in report.steps.values()] == ["succeeded", "failed"]
     fresh = await run(settings, replace(sent, run_id=str(uuid4()), again=True, began=datetime.now(UTC)))
     assert fresh.success
 
