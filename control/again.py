@@ -29,8 +29,7 @@ async def try_again(
     _check(run, is_alive)
     if (here or run.deployment_id is None) and (await api.read_flow(run.flow_id)).name != ROUTER:
         raise NotAgain(run.name, "it is no run of the router; start it anew")
-    if start is not None:
-        await api.create_flow_run_input(run.id, start_key(run.run_count + 1), start)
+    await _say_from_where(api, run, start)
     scheduled = run.deployment_id is not None and not here
     state: State[None] = AwaitingRetry() if scheduled else Pending()
     # The usual rules are for processes that end; here one may have died, or its run been cancelled.
@@ -40,13 +39,23 @@ async def try_again(
     return await api.read_flow_run(run.id)
 
 
+async def _say_from_where(api: Api, run: FlowRun, start: str | None) -> None:
+    """Somebody may have asked before for the same try, which then did not begin."""
+    key = start_key(run.run_count + 1)
+    if await api.filter_flow_run_input(run.id, key, 1, set()):
+        await api.delete_flow_run_input(run.id, key)
+    if start is not None:
+        await api.create_flow_run_input(run.id, key, start)
+
+
 def _check(run: FlowRun, is_alive: IsAlive) -> None:
     if run.parent_task_run_id is not None:
         raise NotAgain(run.name, "it is a part of another run, which can be tried again")
     if run.run_count == 0:
         raise NotAgain(run.name, "it has not begun yet")
-    if not _is_final(run) and is_alive(str(run.id)) is not False:
-        state = run.state.name if run.state else "Pending"
+    alive = is_alive(str(run.id))
+    if alive or (alive is None and not _is_final(run)):
+        state = run.state.name if run.state and not _is_final(run) else "another try of it goes on"
         raise NotAgain(
             run.name, f"it has not ended ({state}): wait for its end, or end it with `opsconductor cancel`"
         )

@@ -7,11 +7,13 @@ there a run that is tried again begins anew, but for the steps of which there mu
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import json
+import logging
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any, Self
@@ -21,12 +23,14 @@ from prefect.logging import get_run_logger
 from control.home import Home
 from flows.session import Session
 from steps.errors import StepFailed
-from steps.journal import Entry, Journal
+from steps.journal import Entry, Journal, Unreadable
 
 KEPT_FOR = 30 * 86_400
 _LOOKED_THROUGH = ".looked-through"
 _DAY = 86_400
 SECONDS_BETWEEN_TRIES = 1.0
+
+logger = logging.getLogger(__name__)
 
 
 class RunTaken(Exception):
@@ -34,7 +38,7 @@ class RunTaken(Exception):
 
 
 class Book:
-    """The file of a run: what it is, in its first line, and after that the entries of its journal.
+    """The file of a run: what it is, and then the entries of its journal.
 
     `again`: the run has begun before. Where nothing can be written or is known of that, no step begins of
     which there must be no second start.
@@ -47,13 +51,11 @@ class Book:
         self._file = file
         self._refusal = refusal
         lines = _lines(file) if file is not None else []
-        self.about: Mapping[str, Any] | None = lines[0] if lines else None
-        self._entries = [Entry.from_json(line) for line in lines[1:]]
-        if again and self.about is None and refusal is None:
-            self._refusal = (
-                "not started: the run has begun before, and what it did then was not written down on this "
-                "machine. Find out, then start the workflow anew"
-            )
+        self.about: Mapping[str, Any] | None = next((line for line in lines if "document" in line), None)
+        self._entries = _entries(lines)
+        self._forgotten = bool(self.about and self.about.get("forgotten")) or (again and not lines)
+        if not (lines or again):
+            self._write({"run": run_id})  # whoever comes later sees that nothing was done elsewhere
 
     @classmethod
     def opened(cls, run_id: str, *, again: bool) -> Self:
@@ -62,22 +64,25 @@ class Book:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _clear(folder)
-            file = open(folder / f"{run_id}.jsonl", "a+b")  # noqa: SIM115 - closed with the book
+            file = _locked(folder / f"{run_id}.jsonl")
         except OSError as error:
-            why = f"not started: its start can't be written down, so it might be started twice ({error})"
-            return cls(run_id, None, again=again, refusal=why)
+            return cls(run_id, None, again=again, refusal=_not_written(error))
+        if file is None:
+            raise RunTaken(f"another process is at the run {run_id}")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            return cls(run_id, file, again=again)
+        except Unreadable as error:
             file.close()
-            raise RunTaken(f"another process is at the run {run_id}") from None
-        return cls(run_id, file, again=again)
+            raise Unreadable(
+                f"What the run did before can't be read: {file.name}, {error}. Move the file away, and "
+                "all of the run is done again, but for steps that are not idempotent"
+            ) from error
 
     def begin(self, **about: Any) -> None:
         """Write down what run it is, unless that is known."""
         if self.about is None:
-            self.about = about
-            self._write(about)
+            self.about = about | ({"forgotten": True} if self._forgotten else {})
+            self._write(self.about)
 
     def journal(self, again_from: str | None = None) -> Journal:
         """The journal of this life of the run: another try where the last one is over, or as is asked."""
@@ -85,7 +90,14 @@ class Book:
         over = any(entry.kind == "over" and entry.attempt == attempt for entry in self._entries)
         if over or (again_from is not None and self._entries):
             attempt += 1
-        return Journal(self.run_id, self, self._entries, attempt=attempt, again_from=again_from)
+        return Journal(
+            self.run_id,
+            self,
+            self._entries,
+            attempt=attempt,
+            again_from=again_from,
+            forgotten=self._forgotten,
+        )
 
     def add(self, entry: Entry) -> None:
         """Put it after those before."""
@@ -93,11 +105,14 @@ class Book:
 
     async def secure(self, entry: Entry) -> None:
         """Put it after those before, and see it on the disk."""
+        self.add(entry)
+        if self._refusal is None and self._file is not None:
+            try:
+                await asyncio.to_thread(os.fsync, self._file.fileno())
+            except OSError as error:
+                self._give_up(error)
         if self._refusal is not None:
             raise StepFailed(self._refusal)
-        self.add(entry)
-        if self._file is not None:
-            await asyncio.to_thread(os.fsync, self._file.fileno())
 
     def close(self) -> None:
         """Let others have it."""
@@ -112,9 +127,19 @@ class Book:
         self.close()
 
     def _write(self, data: Mapping[str, Any]) -> None:
-        if self._file is not None:
-            self._file.write(json.dumps(data).encode() + b"\n")
-            self._file.flush()
+        """Without a buffer: what is half written is the last of the file, and is seen to be half written."""
+        if self._file is None or self._refusal is not None:
+            return
+        line = json.dumps(data).encode() + b"\n"
+        try:
+            if self._file.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self._refusal = _not_written(error)
+        logger.warning("What the run %s does can't be written down any more: %s", self.run_id, error)
 
 
 def is_open(run_id: str) -> bool | None:
@@ -149,22 +174,67 @@ async def opened_book(session: Session, *, again: bool) -> AsyncIterator[Book]:
         yield book
 
 
+def _not_written(error: OSError) -> str:
+    return f"not started: its start can't be written down, so it might be started twice ({error})"
+
+
+def _locked(path: Path) -> IO[bytes] | None:
+    """The file, which nobody else has open; None: somebody has."""
+    while True:
+        file = open(path, "a+b", buffering=0, opener=_private)  # noqa: SIM115 - closed with the book
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                return file
+        except BlockingIOError:
+            file.close()
+            return None
+        file.close()  # it was thrown away a moment ago
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)
+
+
 def _lines(file: IO[bytes]) -> list[dict[str, Any]]:
     """What is in the file. A last line that was cut short by a death is taken out."""
     file.seek(0)
     text = file.read()
     whole = text.rfind(b"\n") + 1
+    lines = [_line(number, line) for number, line in enumerate(text[:whole].splitlines(), 1)]
     if whole < len(text):
         file.truncate(whole)
-    return [json.loads(line) for line in text[:whole].splitlines()]
+    return lines
+
+
+def _line(number: int, text: bytes) -> dict[str, Any]:
+    try:
+        line = json.loads(text)
+    except ValueError as error:
+        raise Unreadable(f"line {number}: {error}") from error
+    if not isinstance(line, dict):
+        raise Unreadable(f"line {number}: no object")
+    return line
+
+
+def _entries(lines: Iterable[dict[str, Any]]) -> list[Entry]:
+    entries = []
+    for number, line in enumerate(lines, 1):
+        try:
+            if "kind" in line:
+                entries.append(Entry.from_json(line))
+        except Unreadable as error:
+            raise Unreadable(f"line {number}: {error}") from error
+    return entries
 
 
 def _clear(folder: Path) -> None:
-    """Once a day: throw away what nobody has written to for a long time."""
+    """Once a day: throw away what nobody has written to for a long time, nor has open."""
     mark, now = folder / _LOOKED_THROUGH, time.time()
     if mark.exists() and now - mark.stat().st_mtime < _DAY:
         return
     mark.touch()
     for file in folder.glob("*.jsonl"):
-        if now - file.stat().st_mtime > KEPT_FOR:
-            file.unlink(missing_ok=True)
+        if now - file.stat().st_mtime > KEPT_FOR and (book := _locked(file)) is not None:
+            with book:
+                file.unlink()

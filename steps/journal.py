@@ -46,7 +46,7 @@ class Entry:
         optional = ("key", "status", "stops", "again_from", "forgotten")
         data |= {name: value for name in optional if (value := getattr(self, name))}
         if self.record is not None:
-            data["record"] = self.record.model_dump(mode="json", exclude_defaults=True)
+            data["record"] = self.record.model_dump(mode="json", exclude_defaults=True, fallback=str)
         return data
 
     @classmethod
