@@ -14,7 +14,7 @@ from steps.frame import Frame
 from steps.scope import Outcome, Scope
 from steps.timing import limited
 from steps.tries import with_retries
-from steps.work import Branch, Work, blank
+from steps.work import Branch, Work, blank, inside
 
 
 def enough(wait_for: Join) -> int | None:
@@ -42,7 +42,15 @@ class Block:
             async with limited(self.timeout):
                 return await self._once(scope, error or scope.error)
 
-        return await with_retries(once, self.retry, scope, unless=lambda: scope.surroundings.halt.called)
+        halt = scope.surroundings.halt
+
+        def again() -> bool:
+            return scope.was_done_again(work.id for work in inside(self.works))
+
+        def over() -> bool:
+            return halt.called or (halt.closed and not again())
+
+        return await with_retries(once, self.retry, scope, unless=over, at_once=again)
 
     async def _once(self, scope: Scope, error: StepError | None) -> Outcome:
         # A copy: what runs side by side in another execution has records of its own under the same ids.

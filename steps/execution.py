@@ -194,7 +194,7 @@ class Execution:
             holds = self._holds(str(condition), scope, outcome)
             if outcome.stops or self._halt.called or holds == (repeat.until is not None):
                 return outcome
-            if round < repeat.max:
+            if round < repeat.max and not scope.was_done_again(work.id for work in self._inside()):
                 scope.tell(
                     "retrying", text=f"round {round + 1} of at most {repeat.max} in {repeat.delay:.3g}s"
                 )

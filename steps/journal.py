@@ -8,7 +8,7 @@ its end keeps what `steps.again` lets it keep.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count, takewhile
@@ -82,6 +82,16 @@ def parted(key: str, run_id: str) -> Key:
     return Key(step, tuple(map(int, numbers)), len(numbers) < len(rest))
 
 
+def _around(key: str) -> Iterator[str]:
+    """An execution, those around it and the step."""
+    while True:
+        yield key
+        outer, _, last = key.rpartition(".")
+        if not last.isdecimal():
+            return
+        key = outer
+
+
 class Store(Protocol):
     """Where the entries go."""
 
@@ -128,6 +138,7 @@ class Journal:
         self._number: dict[str, int] = {}
         self._left: dict[str, deque[tuple[int, Entry]]] = defaultdict(deque)
         self._ends: dict[str, deque[tuple[int, Entry]]] = defaultdict(deque)
+        self._ahead: Counter[str] = Counter()
         self._open: set[str] = set()
         self._settled: set[str] = set()
         starts = [entry for entry in self._entries if entry.kind == "start"]
@@ -203,6 +214,7 @@ class Journal:
             self._open.add(f"{run_id}.{step}{''.join(f'.{number}' for number in place)}")
         elif entry.kind in ("begun", "tried"):
             self._left[entry.key].append((next(self._numbers), entry))
+            self._ahead.update(_around(entry.key))
             self._open.discard(entry.key)
         elif entry.kind == "ended":
             self._ends[entry.key].append((next(self._numbers), entry))
@@ -213,10 +225,15 @@ class Journal:
         if not left:
             return None
         number, entry = left.popleft()
+        self._ahead.subtract(_around(key))
         if entry.kind == "begun" and left and left[0][1].kind == "tried":
-            number, entry = left.popleft()
+            return self.past(key)
         self._number[key] = number
         return entry
+
+    def is_ahead(self, keys: Iterable[str]) -> bool:
+        """Whether an earlier life tells of further executions of these steps, or inside these executions."""
+        return any(self._ahead[key] > 0 for key in keys)
 
     def number(self, key: str) -> int:
         """Which of all ends, be it in an earlier life, the last one of this execution was."""

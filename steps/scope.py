@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -221,8 +221,16 @@ class Scope:
     @property
     def key(self) -> str:
         """An idempotency key: the same for every try of the same step of the same run."""
+        return self.key_of(self.step)
+
+    def key_of(self, step: str) -> str:
+        """The key of a step inside this execution."""
         place = "".join(f".{spot.index}" for spot in self.spots)
-        return f"{self.surroundings.run_id}.{self.step}{place}"
+        return f"{self.surroundings.run_id}.{step}{place}"
+
+    def was_done_again(self, steps: Iterable[str]) -> bool:
+        """Whether an earlier life then ran these steps, which are inside this execution, once more."""
+        return self.surroundings.journal.is_ahead(map(self.key_of, steps))
 
     @property
     def identity(self) -> str:

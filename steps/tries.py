@@ -11,9 +11,17 @@ from steps.work import Perform
 
 
 async def with_retries(
-    once: Perform, retry: Retry | None, scope: Scope, *, unless: Callable[[], bool] = lambda: False
+    once: Perform,
+    retry: Retry | None,
+    scope: Scope,
+    *,
+    unless: Callable[[], bool] = lambda: False,
+    at_once: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Try until it succeeds, the tries are used up or `unless` holds; waits in between as the policy says."""
+    """Try until it succeeds, the tries are used up or `unless` holds.
+
+    Waits in between as the policy says, where the next try is not to begin `at_once`.
+    """
     attempt = 1
     while True:
         try:
@@ -22,6 +30,8 @@ async def with_retries(
             if retry is None or attempt >= retry.attempts or unless() or isinstance(failure, InnerLost):
                 raise
             attempt += 1
+            if at_once():
+                continue
             delay = wait_before(attempt, retry)
             again = f"try {attempt} of {retry.attempts} in {delay:.3g}s"
             scope.tell("retrying", text=f"{failure.message}; {again}")

@@ -465,3 +465,28 @@ def test_what_a_run_did_before_is_not_known_for_ever_after() -> None:
         assert (life.report.success, life.done["charge"]) == (False, 0)
         assert life.report.error is not None
         assert "not started: the run has begun before" in life.report.error.message
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"retry": {"attempts": 3, "delay": "1h"}}, {"repeat": {"until": "false", "max": 3, "delay": "1h"}}],
+    ids=["retry", "repeat"],
+)
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_what_was_waited_for_is_not_waited_for_again(more: dict[str, Any], cancelled: bool) -> None:
+    """The rounds of an earlier life follow each other at once: a run that was cancelled is undone at once."""
+    last = step("c", on_error={"steps": [step("d")]}) if "retry" in more else step("c")
+    workflow = document(group("sequential", step("b", for_each=[1], **UNDO), last, **more))
+    behaviours = {"c": FAILS} if "retry" in more else {}
+    entries = live(workflow, behaviours).entries
+    place = [place for place, entry in enumerate(entries) if entry.key == "run.b.0"][1]
+    waits = list[str]()
+    rest = live(
+        workflow,
+        behaviours,
+        before=entries[: place + 1],
+        cancelled=cancelled,
+        listener=lambda event: waits.append(event.text) if event.kind == "retrying" else None,
+    )
+    assert (rest.report.cancelled, rest.done["b.0"], rest.done["undo.0"]) == (cancelled, not cancelled, 1)
+    assert len(waits) == (0 if cancelled else 1)
