@@ -49,11 +49,11 @@ def _named(works: Sequence[Work], again_from: str | None) -> frozenset[str]:
 
 
 def _lost(lines: Iterable[_Line], works: Sequence[Work]) -> Iterator[_Line]:
-    """The beginnings of which nobody knows the end, but for those of undos."""
+    """What began and nobody knows the end of, but for undos."""
     handlers = (work.on_error.steps.works for work in inside(works) if work.on_error)
     ids = {work.id for some in (works, *handlers) for work in inside(some)}
     last = {line.entry.key: line for line in lines if line.entry.kind in ("begun", "tried")}
-    return (line for line in last.values() if line.entry.kind == "begun" and line.key.step in ids)
+    return (line for line in last.values() if line.is_lost and line.key.step in ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,12 @@ class _Line:
     number: int
     key: Key
     entry: Entry
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it tells of a beginning without an end, here or inside another document."""
+        record = self.entry.record
+        return self.entry.kind == "begun" or (record is not None and record.status == "lost")
 
 
 @dataclass(frozen=True, slots=True)
