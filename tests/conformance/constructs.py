@@ -18,11 +18,10 @@ NOT_COMPARED = frozenset(
         "key requires_approval",
         "document requires_approval",
         "document triggers",
-        "key idempotent",
         "key rollout",
     }
 )
-"""What needs Prefect, starts runs, or shows only when a run has died."""
+"""What needs Prefect, starts runs, or is not built."""
 _FOR_PEOPLE = frozenset({"id", "risk", "effects", "description"})
 _OF_DOCUMENTS = frozenset(
     {"timeout", "outputs", "concurrency", "workflows", "on_failure", "finally_", "targets"}

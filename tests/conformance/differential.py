@@ -1,17 +1,19 @@
 """Random documents of the whole language on both engines: everything but times must be the same.
 
-    python -m tests.conformance.differential [--documents 5000] [--first 0]
+    python -m tests.conformance.differential [--documents 5000] [--first 0] [--lives]
 
 Prints each seed whose document ends differently, with the document and what differs; a line for every hundred
 documents; and at the end how often each construct was drawn. A difference becomes a case of
 `found.test.yaml`, for ever.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -19,18 +21,22 @@ from typing import Any
 
 from codegen.document import parse
 from codegen.errors import DocumentError
+from codegen.groups import walk
 from codegen.leaves import Leaf, SubWorkflow, Wait
 from codegen.registry import Registry
 from codegen.workflow import Workflow
 from rehearsal.course import Course
-from rehearsal.form import Case
+from rehearsal.form import Case, Expectation, LaterLife, Life
 from rehearsal.reading import Rehearsal
 from rehearsal.server import prefect_server
-from rehearsal.stages import NoReport, performed
-from steps.acting import HARMLESS
+from rehearsal.stages import NoReport, RehearsedRun
+from steps.acting import HARMLESS, Behaviour
+from steps.journal import Entry
 from tests.conformance.constructs import counted, table
+from tests.conformance.moments import differing
 from tests.conformance.whole_language import WholeLanguage, leaves_of
 
+_AN_HOUR = 3600.0
 _TIMES = frozenset({"started_at", "ended_at", "start_time", "end_time", "time"})
 
 
@@ -76,13 +82,73 @@ def _behaviour(rng: Random, number: int) -> dict[str, Any]:
     return {**rng.choice(ways), "takes": rng.choice([1, 2, 5]) + number / 1000}
 
 
-def difference(rehearsal: Rehearsal, registry: Registry) -> str | None:
-    """How the two engines differ; None where they don't."""
+def difference(rehearsal: Rehearsal, registry: Registry, rng: Random | None = None) -> str | None:
+    """How the two engines differ; None where they don't.
+
+    With `rng` also in the next life: after a death at some moment, and in another try.
+    """
     try:
-        one, other = (_told(performed(rehearsal, engine, registry)[0]) for engine in rehearsal.engines)
+        first = Both(rehearsal, registry)
+        found = [*first.differing(rehearsal.case)]
+        if rng is None or found:
+            return "\n".join(found) or None
+        return "\n".join([*_after_a_death(first, rng), *_in_another_try(first, rng)]) or None
     except NoReport as error:
         return str(error)
-    return "\n".join(_differing(one, other)) or None
+
+
+def _after_a_death(first: Both, rng: Random) -> Iterator[str]:
+    timeout = first.rehearsal.workflow.timeout
+    if timeout is not None and timeout < _AN_HOUR:
+        return  # it goes by the machine's clock while nobody is at the run
+    written = [entry for entry in first.entries if entry.kind != "over"]
+    cut = rng.randint(1, len(written))
+    life = LaterLife(leaves=first.rehearsal.case.leaves, expect=Expectation())
+    for line in first.later(written[:cut]).differing(life):
+        yield f"after a death, with {cut} of {len(written)} entries: {line}"
+
+
+def _in_another_try(first: Both, rng: Random) -> Iterator[str]:
+    case = first.rehearsal.case
+    mended = {path: Behaviour() for path in case.leaves if rng.random() < 0.4}
+    main = [step.id for _, step in walk(first.rehearsal.workflow.steps)]
+    start = rng.choice(main) if rng.random() < 0.3 else None
+    life = LaterLife.model_validate({"leaves": {**case.leaves, **mended}, "from": start, "expect": {}})
+    for line in first.later(first.entries).differing(life):
+        yield f"in another try from {start}, mended {', '.join(mended)}: {line}"
+
+
+class Both:
+    """A run on both engines. `entries` are the interpreter's, which the lives after it have on both."""
+
+    def __init__(self, rehearsal: Rehearsal, registry: Registry, entries: Sequence[Entry] = ()) -> None:
+        self.rehearsal = rehearsal
+        self._registry = registry
+        self._runs = [
+            RehearsedRun(rehearsal, engine, registry, run_id="run", entries=entries)
+            for engine in rehearsal.engines
+        ]
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What the lives so far wrote, as the interpreter did."""
+        return self._runs[0].entries
+
+    def later(self, entries: Sequence[Entry]) -> Both:
+        """The same run with what a life before left."""
+        return Both(self.rehearsal, self._registry, entries)
+
+    def differing(self, life: Life) -> Iterator[str]:
+        """What differs in the next life."""
+        one, other = (run.live(life) for run in self._runs)
+        yield from _differing(_told(one), _told(other))
+        yield from differing(self.rehearsal.workflow, one, other)
+        journals = [sorted(map(_entry, run.entries)) for run in self._runs]
+        yield from _differing({"journal": journals[0]}, {"journal": journals[1]})
+
+
+def _entry(entry: Entry) -> str:
+    return json.dumps(_timeless(entry.to_json()), sort_keys=True)
 
 
 def _differing(one: dict[str, Any], other: dict[str, Any]) -> Iterator[str]:
@@ -96,11 +162,11 @@ def _shown(value: Any) -> str:
 
 
 def _told(course: Course) -> dict[str, Any]:
-    """All that a run says of itself, without times: its report step by step, its reason and its order."""
+    """All that a run says of itself, without times: its report step by step, and its reason."""
     assert course.report is not None
     report = _timeless(course.report.model_dump(mode="json", exclude={"logs"}))
     steps = {f"steps.{id}": record for id, record in report.pop("steps").items()}
-    return {**report, **steps, "reason": course.reason, "started": course.started()}
+    return {**report, **steps, "reason": course.reason}
 
 
 def _timeless(value: Any) -> Any:
@@ -114,6 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--documents", type=int, default=5000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--lives", action="store_true", help="also after a death, and in another try")
     given = parser.parse_args()
     seeds = range(given.first, given.first + given.documents)
     differed = 0
@@ -121,7 +188,7 @@ def main() -> None:
         registry = Registry(Path(folder))
         for number, seed in enumerate(seeds, start=1):
             rehearsal = rehearsal_of(seed)
-            found = difference(rehearsal, registry)
+            found = difference(rehearsal, registry, Random(seed) if given.lives else None)
             if found:
                 differed += 1
                 print(f"seed {seed} differs:\n{found}\n{_document(rehearsal)}", flush=True)

@@ -202,6 +202,7 @@ class WholeLanguage(Author):
             "outputs": {
                 "x": rng.choice(["{{ result }}", "{{ [result] }}", "p{{ params.p }}", "{{ result + 1 }}"])
             },
+            "idempotent": False,
         }
 
     def _failing(self, one: Spec, depth: int) -> Spec:
