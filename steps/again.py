@@ -90,7 +90,8 @@ class _Choice:
             elif work.inner is not None:
                 yield from self.of_list(work.inner.works, execution, last_round=True)
             else:
-                yield from (line.number for line in self._at(work.id, execution) if line.key.deeper)
+                own = (line for line in self._at(work.id, execution) if line.key.deeper)
+                yield from (line.number for line in own if line.number > since)
 
     def _is_done(self, work: Work, place: Place) -> bool:
         if self._is_to_begin_in(work):

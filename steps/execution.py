@@ -144,7 +144,7 @@ class Execution:
     async def _tried(self, scope: Scope, begun: datetime) -> StepRecord:
         if self._work.perform is None:
             return (await self._judged(scope, begun))[0]
-        if (past := self._journal.past(scope.key)) is not None:
+        if (past := self._past(scope)) is not None:
             return self._as_before(scope, past)
         if self._halt.closed and not self._journal.is_to_end(scope.key):
             raise asyncio.CancelledError
@@ -159,6 +159,12 @@ class Execution:
         finally:
             self._journal.tried(scope.key, record, stops=stops)
         return record
+
+    def _past(self, scope: Scope) -> Entry | None:
+        past = self._journal.past(scope.key)
+        while self._halt.insists and past is not None and past.record and past.record.status == "cancelled":
+            past = self._journal.past(scope.key)
+        return past
 
     def _as_before(self, scope: Scope, past: Entry) -> StepRecord:
         """What an execution that has ended in an earlier life of the run gives, which is not done again."""

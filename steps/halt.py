@@ -9,12 +9,14 @@ from contextlib import contextmanager
 class Halt:
     """One for each list of a workflow, shared by all lists inside it.
 
-    `closed`: what was not begun in an earlier life of the run is cancelled.
+    `closed`: what was not begun in an earlier life of the run is cancelled. `insists`: what was cut short in
+    one is done again, as in undoing.
     """
 
-    def __init__(self, *, closed: bool = False) -> None:
+    def __init__(self, *, insists: bool = False) -> None:
         self.called = False
-        self.closed = closed
+        self.closed = False
+        self.insists = insists
         self._hear: list[Callable[[], None]] = []
 
     def call(self) -> None:

@@ -139,8 +139,7 @@ class Journal:
         self._left: dict[str, deque[tuple[int, Entry]]] = defaultdict(deque)
         self._ends: dict[str, deque[tuple[int, Entry]]] = defaultdict(deque)
         self._ahead: Counter[str] = Counter()
-        self._open: set[str] = set()
-        self._settled: set[str] = set()
+        self._inside: dict[str, list[Entry]] = defaultdict(list)
         starts = [entry for entry in self._entries if entry.kind == "start"]
         self.continued = any(start.attempt == attempt for start in starts)
         if not self.continued:
@@ -180,7 +179,7 @@ class Journal:
 
         Then that document is only brought to its end: what was done there may have to be undone.
         """
-        if key not in self._open:
+        if not self._inside.get(key):
             return False
         self._cancelled[key] = max(1, self._cancelled[key])
         return True
@@ -194,28 +193,27 @@ class Journal:
 
         That of an inner one may come again: a later try of its step finds what the try before left.
         """
-        if not self._entries or run_id in self._settled:
-            return
-        self._settled.add(run_id)
-        inside = f"{run_id}."
-        mine = [entry for entry in self._entries if entry.key.startswith(inside)]
+        if run_id == self.run_id:
+            mine, self._entries = self._entries, []
+        else:
+            mine = self._inside.pop(run_id, [])
+        mine = [entry for entry in mine if entry.key.startswith(f"{run_id}.")]
         held: list[Entry] = []
         for start in self._starts:
             if start.attempt > 1:
                 held = keep(held, start.again_from if run_id == self.run_id else None)
             held += [entry for entry in mine if entry.attempt == start.attempt]
-        self._entries = [entry for entry in self._entries if not entry.key.startswith(inside)] + held
         for entry in held:
             self._have_at_hand(entry, run_id)
 
     def _have_at_hand(self, entry: Entry, run_id: str) -> None:
         step, place, deeper = parted(entry.key, run_id)
         if deeper:
-            self._open.add(f"{run_id}.{step}{''.join(f'.{number}' for number in place)}")
+            self._inside[f"{run_id}.{step}{''.join(f'.{number}' for number in place)}"].append(entry)
         elif entry.kind in ("begun", "tried"):
             self._left[entry.key].append((next(self._numbers), entry))
             self._ahead.update(_around(entry.key))
-            self._open.discard(entry.key)
+            self._inside.pop(entry.key, None)  # it was a part of what has ended now
         elif entry.kind == "ended":
             self._ends[entry.key].append((next(self._numbers), entry))
 

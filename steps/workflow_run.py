@@ -167,7 +167,7 @@ class WorkflowRun:
             for key, undo in sorted(self._around.undos.items(), key=_number, reverse=True):
                 if self._around.journal.abandoned:
                     return
-                around = replace(undo.scope.surroundings, halt=Halt())
+                around = replace(undo.scope.surroundings, halt=Halt(insists=True))
                 scope = Scope(around, undo.scope.step, spots=undo.scope.spots, error=error)
                 try:
                     await undo.steps(scope)
@@ -205,7 +205,7 @@ class WorkflowRun:
     ) -> Ending:
         if always and self._around.journal.abandoned:
             return "cancelled"
-        driver = Driver(works, Frame(replace(self._around, halt=halt or Halt()), error=error))
+        driver = Driver(works, Frame(replace(self._around, halt=halt or Halt(insists=always)), error=error))
         self._driver = None if always else driver
         if self.cancelled and not always and not self._main_halt.closed:
             driver.cancel()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from codegen.groups import walk
-from codegen.result import FINAL
+from codegen.result import FINAL, StepRecord
 from rehearsal.reading import Rehearsal
 from steps.journal import Entry
 from tests.conformance.cases import all_cases
@@ -490,3 +490,29 @@ def test_what_was_waited_for_is_not_waited_for_again(more: dict[str, Any], cance
     )
     assert (rest.report.cancelled, rest.done["b.0"], rest.done["undo.0"]) == (cancelled, not cancelled, 1)
     assert len(waits) == (0 if cancelled else 1)
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_document_that_is_run_once_more_takes_what_it_did_then(dies: bool) -> None:
+    """Not what it did in an earlier round, be it after a death or in another try."""
+    runs = {"id": "s", "type": "workflow", "workflow": "inner"}
+    inner = {"name": "Inner", "steps": [step("c"), step("d")], "outputs": {"n": "{{ steps.c.result }}"}}
+    rounds = group("sequential", runs, repeat={"until": "steps.s.outputs.n == 2", "max": 2, "delay": 0})
+    workflow = document(rounds, workflows={"inner": inner}, outputs={"n": "{{ steps.s.outputs.n }}"})
+    entries = live(workflow, {"s/c": {"results": [1, 2]}}).entries
+    place = [place for place, entry in enumerate(entries) if entry.key == "run.s.c"][1]
+    before = entries[: place + 1]
+    rest = live(workflow, before=before) if dies else again(before, workflow)
+    assert (rest.report.outputs, rest.done["s.c"], rest.done["s.d"]) == ({"n": 2}, 0, 1)
+
+
+def test_an_undo_that_was_cut_short_is_done_again() -> None:
+    """Also by another life."""
+    workflow = document(step("a", **UNDO), step("b"))
+    entries = live(workflow, {"b": FAILS}).entries
+    place = next(place for place, entry in enumerate(entries) if entry.key == "run.undo")
+    cut = replace(entries[place], record=StepRecord(status="cancelled"))
+    rest = live(workflow, before=[*entries[:place], cut])
+    assert (rest.done["undo"], rest.statuses["undo"], rest.report.not_undone) == (1, "succeeded", ())
+    once_more = live(workflow, before=rest.entries)
+    assert (once_more.done["undo"], once_more.statuses["undo"]) == (0, "succeeded")
