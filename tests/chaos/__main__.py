@@ -109,7 +109,7 @@ async def chaos(settings: BridgeSettings, stage: Stage, runs: int, folder: Path,
         ends[_end(report)] += 1
         for promise in broken_promises(wanted, report):
             broken += 1
-            print(f"{wanted.submission.run_id}: {promise}; left behind: {dict(wanted.effects())}")
+            print(f"{wanted.submission.run_id}: {promise}; left behind: {wanted.course()}")
 
     began = time.monotonic()
     async with alongside(stage.torment(every)) as tormenting:

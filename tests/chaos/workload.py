@@ -25,9 +25,13 @@ class Order:
     fails: bool
     cancelled: bool
 
+    def course(self) -> list[str]:
+        """Which steps did their work, in the order in which they did."""
+        return self.file.read_text().split() if self.file.exists() else []
+
     def effects(self) -> Counter[str]:
         """How often each step did its work."""
-        return Counter(self.file.read_text().split() if self.file.exists() else ())
+        return Counter(self.course())
 
 
 def order(folder: Path, rng: random.Random) -> Order:
@@ -44,10 +48,9 @@ def order(folder: Path, rng: random.Random) -> Order:
 
 def broken_promises(order: Order, report: Report | None) -> Iterator[str]:
     """What was promised of an order that has ended, and isn't so; without a report it was given up."""
-    effects, once = order.effects(), _once(order)
-    for step in sorted(once):
-        if effects[step] > 1:
-            yield f"{step}, which must not begin twice, did its work {effects[step]} times"
+    effects = order.effects()
+    for step in _repeated(order):
+        yield f"{step}, which must not begin twice, did its work again before it was undone"
     if report is None:
         return
     statuses = {id: record.status for id, record in report.steps.items()}
@@ -68,8 +71,17 @@ def _undoes(report: Report) -> bool:
     return not report.success and all(record.status != "lost" for record in report.steps.values())
 
 
-def _once(order: Order) -> set[str]:
-    return {step["id"] for step in order.submission.document["steps"] if not step.get("idempotent", True)}
+def _repeated(order: Order) -> Iterator[str]:
+    """The steps of which there must be no second start that did their work again, not having been undone."""
+    steps = order.submission.document["steps"]
+    once = {step["id"] for step in steps if not step.get("idempotent", True)}
+    done: set[str] = set()
+    for step in order.course():
+        if step in done & once:
+            yield step
+        done.discard(step.removeprefix("undo_"))
+        if not step.startswith("undo_"):
+            done.add(step)
 
 
 def _step(file: Path, id: str, rng: random.Random) -> dict[str, Any]:
