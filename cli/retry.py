@@ -11,7 +11,7 @@ from cli import output
 from cli.failures import Exit, UsageError
 from cli.options import Json, Run
 from cli.run import show_ending
-from cli.runs import as_text
+from cli.runs import as_text, state_of
 from cli.servers import find_server, prepare_run, prepare_submission
 from control.runs import RunLog, RunStatus
 
@@ -89,8 +89,7 @@ def _elsewhere(flow_run: "FlowRun", since: datetime, *, wait: bool, as_json: boo
     if as_json:
         output.print_json(status.to_json())
     else:
-        said = status.message if status.message.startswith(status.state_name) else status.state_name
-        output.write_text(output.printable(f"{status.name}: {said}\n{status.url}"))
+        output.write_text(output.printable(f"{status.name}: {state_of(status)}\n{status.url}"))
     return Exit.DONE if not wait else _CODES.get(status.state, Exit.FAILED)
 
 

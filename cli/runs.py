@@ -140,7 +140,7 @@ def _show(run: RunStatus) -> None:
     for name, value in (
         ("run", run.name),
         ("id", run.id),
-        ("state", _state_of(run)),
+        ("state", state_of(run)),
         ("engine", run.engine or ""),
         ("level", run.level or ""),
         ("started", run.started_at.astimezone().isoformat(" ", "seconds") if run.started_at else ""),
@@ -154,7 +154,8 @@ def _show(run: RunStatus) -> None:
         console.print(_parts(run))
 
 
-def _state_of(run: RunStatus) -> str:
+def state_of(run: RunStatus) -> str:
+    """The name of its state, and what it says."""
     if run.message.startswith(run.state_name):
         return run.message
     return f"{run.state_name}: {run.message}" if run.message else run.state_name

@@ -5,11 +5,13 @@ from codegen.result import Report, StepError
 
 def failure(report: Report) -> str:
     """Which step failed, and why, or why the workflow did as a whole; and what could not be undone."""
-    error = report.error
-    if error is None:
-        return with_leftovers(report, "the workflow failed")
+    return with_leftovers(report, "the workflow failed" if report.error is None else told(report.error))
+
+
+def told(error: StepError) -> str:
+    """Which step failed, and why."""
     where = f"step {placed(repr(error.step), error.place)} failed: " if error.step else ""
-    return with_leftovers(report, where + error.message)
+    return where + error.message
 
 
 def with_leftovers(report: Report, reason: str) -> str:

@@ -7,6 +7,10 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.states import AwaitingRetry, Pending
 
+from codegen.document import parse
+from codegen.errors import DocumentError
+from codegen.groups import walk
+from codegen.suggestions import listed
 from control.errors import NotAgain
 
 ROUTER = "route-workflow"
@@ -29,6 +33,7 @@ async def try_again(
     _check(run, is_alive)
     if (here or run.deployment_id is None) and (await api.read_flow(run.flow_id)).name != ROUTER:
         raise NotAgain(run.name, "it is no run of the router; start it anew")
+    _check_start(run, start)
     await _say_from_where(api, run, start)
     scheduled = run.deployment_id is not None and not here
     state: State[None] = AwaitingRetry() if scheduled else Pending()
@@ -59,6 +64,19 @@ def _check(run: FlowRun, is_alive: IsAlive) -> None:
         raise NotAgain(
             run.name, f"it has not ended ({state}): wait for its end, or end it with `opsconductor cancel`"
         )
+
+
+def _check_start(run: FlowRun, start: str | None) -> None:
+    """Of a run that was given its document; of one that was given a name only the router knows the steps."""
+    given = run.parameters.get("workflow")
+    if start is None or not isinstance(given, dict):
+        return
+    try:
+        steps = [step.id for _, step in walk(parse(given).steps)]
+    except DocumentError:
+        return
+    if start not in steps:
+        raise NotAgain(run.name, f"it has no main step {start!r:.200}; name one of: {listed(steps)}")
 
 
 def _is_final(run: FlowRun) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -33,9 +33,12 @@ ROUTERS = ("route-workflow/embedded", "route-workflow/router")
 _POLL = 0.5
 _LAST_STATES = 3.0
 """Seconds after a run's end in which its task runs' last states still come."""
-_LAST_LINES = 15.0
-"""Seconds after a run's end in which its last batch of log lines may still come; a run that was killed has no
+_LAST_LINES = timedelta(seconds=15)
+"""Time after a run's end in which its last batch of log lines may still come; a run that was killed has no
 last line, and a batch that the server couldn't take at once comes again after seconds."""
+
+_CLOCKS = timedelta(seconds=1)
+"""How far the clock of a run may be behind that of the server, which dates its end."""
 
 
 class PrefectClient:
@@ -163,16 +166,14 @@ class PrefectClient:
             root = await self._run(run_id)
             reader = LogReader(self._api, root, since)
             status = status_of(root)
-            late = 0.0 if status.is_final else _LAST_LINES
             while not status.is_final:
                 await reader.pass_on(on_log)
                 await asyncio.sleep(_POLL)
                 status = status_of(await self._run(run_id))
             await reader.pass_on(on_log)
-            while on_log and late > 0 and not reader.has_last_line:
+            while on_log and _may_say_more(status, reader.last_line):
                 await asyncio.sleep(_POLL)
                 await reader.pass_on(on_log)
-                late -= _POLL
             return status
 
     async def logs(self, run_id: UUID | str) -> list[RunLog]:
@@ -230,6 +231,14 @@ class PrefectClient:
             flow_run_filter=wanted, sort=FlowRunSort.START_TIME_DESC, limit=PAGE
         )
         return [status_of(run) for run in runs]
+
+
+def _may_say_more(run: RunStatus, last_line: datetime | None) -> bool:
+    """Whether lines of a run that has ended may still come; its last may be one of an earlier try."""
+    ended = run.ended_at
+    if ended is None or datetime.now(UTC) - ended > _LAST_LINES:
+        return False
+    return last_line is None or last_line < ended - _CLOCKS
 
 
 async def _until(

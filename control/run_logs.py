@@ -26,8 +26,8 @@ class LogReader:
         self._seen: set[UUID] = set()
         self._newest = since + _LATE if since else None
         self._names: dict[UUID, str] = {}
-        self.has_last_line = False
-        """Whether the line was read with which Prefect ends a run's log."""
+        self.last_line: datetime | None = None
+        """When the line was written with which Prefect ends the log of a run, or of a try of it."""
 
     async def new(self) -> list[RunLog]:
         """The lines that came since the last call, in the order of their time."""
@@ -39,7 +39,7 @@ class LogReader:
         self._seen.update(log.id for log in logs)
         newest = max(log.timestamp for log in logs)
         self._newest = max(newest, self._newest or newest)
-        self.has_last_line = self.has_last_line or any(map(self._is_last, logs))
+        self.last_line = max((log.timestamp for log in logs if self._is_last(log)), default=self.last_line)
         unknown = {log.task_run_id for log in logs if log.task_run_id} - self._names.keys()
         self._names.update(await names_of_tasks(self._api, unknown))
         return [self._line(log) for log in sorted(logs, key=lambda log: log.timestamp)]

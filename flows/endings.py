@@ -6,7 +6,7 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Failed
 
-from codegen.reasons import failure, with_leftovers
+from codegen.reasons import failure, told, with_leftovers
 from codegen.result import Report
 
 
@@ -25,10 +25,14 @@ def why(report: Report, leaves: Collection[str]) -> str | None:
 
 
 def _cancellation(report: Report, leaves: Collection[str]) -> str:
-    """Which steps were ended, and how many never started."""
+    """Which steps were ended, how many never started, and what had failed all the same."""
     steps = {id: record for id, record in report.steps.items() if id in leaves}
     cancelled = [(id, record) for id, record in steps.items() if record.status == "cancelled"]
     stopped = [id for id, record in cancelled if record.started_at]
     waiting = len(cancelled) - len(stopped)
-    ended = f"stopped {', '.join(stopped)}" if stopped else "nothing was running"
-    return f"Cancelled: {ended}; {waiting} {'step' if waiting == 1 else 'steps'} did not start"
+    said = [f"stopped {', '.join(stopped)}" if stopped else "no main step was running"]
+    if waiting:
+        said.append(f"{waiting} {'step' if waiting == 1 else 'steps'} did not start")
+    if report.error is not None:
+        said.append(told(report.error))
+    return f"Cancelled: {'; '.join(said)}"

@@ -66,6 +66,8 @@ def _refusal(
     if name not in graph.index:
         return unknown_id(name, graph, lost, suggestions)
     here, other = graph.steps[position], graph.index[name]
+    if name == here.node.id and here.step.depends_on is None:
+        return None  # the sibling before it has the same id, which is told elsewhere
     if other == position or name == here.node.id:
         return f'"{name}" depends on itself', "take it out"
     if other in graph.ancestors(position):

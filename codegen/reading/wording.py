@@ -52,11 +52,20 @@ _ELSEWHERE = {
     "shell": "command",
     "argv": "command",
     "environment": "env",
+    "working-directory": "cwd",
+    "chdir": "cwd",
+    "register": "outputs",
+    "timeout-minutes": "timeout",
+    "until": "repeat",
+    "name": "description",
     "retries": "retry",
     "loop": "for_each",
     "with_items": "for_each",
     "foreach": "for_each",
+    "strategy": "for_each",
+    "matrix": "for_each",
     "hosts": "on",
+    "delegate_to": "on",
     "target": "on",
     "ignore_errors": "continue_on_error",
     "rescue": "on_error",
@@ -67,6 +76,25 @@ _ELSEWHERE = {
     "tasks": "steps",
     "jobs": "steps",
     "body": "steps",
+}
+_STEP_TYPES_ELSEWHERE = {
+    "shell": "command",
+    "exec": "command",
+    "run": "command",
+    "bash": "script",
+    "uri": "http",
+    "request": "http",
+    "function": "python",
+    "set_fact": "set",
+    "assert": "validation",
+    "debug": "notification",
+    "log": "notification",
+    "sleep": "wait",
+    "manual": "approval",
+    "subflow": "workflow",
+    "block": "sequential",
+    "if": "condition",
+    "case": "switch",
 }
 _TYPES_ELSEWHERE = {
     "str": "string",
@@ -82,6 +110,10 @@ _EXAMPLES = {
     "command": "write a command line such as df -h, or a list of arguments such as [df, -h]",
     "expect_status": "write a list of integers such as [200, 404]",
     "for_each": "write a list such as [a, b], or an expression that gives one, such as range(5)",
+    "on_error": "write a mapping such as {steps: [...], recover: true}",
+    "repeat": "write a mapping such as {until: result.exit_code == 0, max: 10}",
+    "retry": "write a mapping such as {attempts: 3, delay: 5s}",
+    "rollback": "write a list of steps",
     "that": "write an expression such as params.port > 1024, or a list of them",
 }
 _YES_NO = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
@@ -149,12 +181,15 @@ class Wording:
         given = self._value((*path, "type"))
         if not isinstance(given, str):
             return f'"type" must be a text, not {_shown(given)}', f"step types: {', '.join(OFFERED)}"
-        closest = self._suggestions.closest(given, OFFERED)
+        closest = _STEP_TYPES_ELSEWHERE.get(given.lower()) or self._suggestions.closest(given, OFFERED)
         cure = f'did you mean "{closest}"?' if closest else f"step types: {', '.join(OFFERED)}"
         return f'unknown step type "{given:.80}"', cure
 
     def _missing_type(self, path: Path) -> str:
-        named = [str(key) for key in self._value(path) if key in OFFERED]
+        keys = [str(key) for key in self._value(path)]
+        named = [key for key in keys if key in OFFERED] or [
+            "command" for key in keys if _ELSEWHERE.get(key) == "command"
+        ]
         return f"add type: {named[0]}" if len(named) == 1 else f"step types: {', '.join(OFFERED)}"
 
     def _model(self, path: Path) -> type[Model]:

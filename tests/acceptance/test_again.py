@@ -49,6 +49,9 @@ def test_a_run_is_tried_again(stack: Stack, tmp_path: Path, engine: str) -> None
     assert stack.flow_run(result["execution_id"])["state"]["type"] == "COMPLETED"
     stack.json("retry", result["execution_id"], "--from", "c")
     assert (tmp_path / "done").read_text().split() == ["a", "b", "b", "c42", "c42"]
+    refused = stack.json("retry", result["execution_id"], "--from", "d", code=2)
+    assert refused["error"]["message"].endswith("it has no main step 'd'; name one of: a, b, c.")
+    assert stack.flow_run(result["execution_id"])["state"]["type"] == "COMPLETED"
 
 
 @pytest.mark.parametrize("engine", ["celery", "prefect"])
@@ -67,6 +70,7 @@ def test_prefects_own_retry(stack: Stack, tmp_path: Path, engine: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Finished in state Completed()" in done.stdout
     assert "step 'b' failed" not in done.stdout
+    assert "Completed()" in stack("logs", run_id, "--follow").stdout.splitlines()[-1]
     assert (tmp_path / "done").read_text().split() == ["a", "b", "b", "b", "c42"]
 
 

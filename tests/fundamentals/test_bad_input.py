@@ -51,8 +51,8 @@ DOCUMENTS = {
         "steps[0].when",
     ),
     "what is not built": (
-        "name: x\nsteps:\n  - {id: a, type: approval, message: really}",
-        "steps of type 'approval' can't be run by this version",
+        "name: x\nsteps:\n  - {id: a, type: container, image: busybox}",
+        "steps of type 'container' can't be run by this version",
     ),
 }
 

@@ -40,6 +40,12 @@ def test_an_id_is_used_once_in_the_whole_document() -> None:
     ]
 
 
+def test_twins_side_by_side_do_not_wait_for_themselves() -> None:
+    """The second one follows the first only because it says nothing; that its id is taken is told once."""
+    told = [(one.path, one.message) for one in refused(document(step("a"), step("a")))]
+    assert told == [("steps[1].id", 'the id "a" is used twice, here and at steps[0]')]
+
+
 def test_handlers_of_a_step_count_for_ids_too() -> None:
     """Wherever a step stands."""
     text = document(step("a", on_error={"steps": [step("b")]}), step("b"))

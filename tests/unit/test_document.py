@@ -139,6 +139,9 @@ def test_json_in_other_files_may_be_as_yaml_has_it() -> None:
 MALFORMED = [
     ("comand: ls", "steps[0].comand", 4, 5, 'unknown key "comand"', 'did you mean "command"?'),
     ("needs: [b]", "steps[0].needs", 4, 5, 'unknown key "needs"', 'did you mean "depends_on"?'),
+    ("chdir: /", "steps[0].chdir", 4, 5, 'unknown key "chdir"', 'did you mean "cwd"?'),
+    ("retry: 3", "steps[0].retry", 4, 12, "expected a mapping, got 3", "such as {attempts: 3"),
+    ("rollback: {a: 1}", "steps[0].rollback", 4, 5, "got a mapping", "write a list of steps"),
     ("zzz: 1", "steps[0].zzz", 4, 5, 'unknown key "zzz"', "a command step has: command, cwd, env, and"),
     ("finally_: []", "steps[0].finally_", 4, 5, 'unknown key "finally_"', ""),
     ("retry: {attempts: three}", "steps[0].retry.attempts", 4, 23, 'expected an integer, got "three"', ""),
@@ -188,6 +191,8 @@ def test_a_malformed_key_is_told_in_plain_words(
     ("one", "path", "message", "cure"),
     [
         ("{id: a, type: comand}", "steps[0]", 'unknown step type "comand"', 'did you mean "command"?'),
+        ("{id: a, type: shell}", "steps[0]", 'unknown step type "shell"', 'did you mean "command"?'),
+        ("{id: a, run: ls}", "steps[0]", '"type" is missing', "add type: command"),
         ("{id: a, type: zzzzz}", "steps[0]", 'unknown step type "zzzzz"', "step types: set, fail"),
         ("{id: a, type: 5}", "steps[0]", '"type" must be a text, not 5', "step types: set"),
         ("{id: a, command: ls}", "steps[0]", '"type" is missing', "add type: command"),
