@@ -76,10 +76,10 @@ async def give(api: Api, question: OpenQuestion, *, approve: bool, by: str, comm
     said = {"approve": "yes" if approve else "no", "by": by, "comment": comment}
     result = await api.resume_flow_run(UUID(question.id), run_input=said)
     if result.status.value != "ACCEPT":
-        raise AnswerRefused(question.about, _why_refused(getattr(result.details, "reason", None)))
+        raise AnswerRefused(question.about, why_refused(getattr(result.details, "reason", None)))
 
 
-def _why_refused(reason: str | None) -> str:
+def why_refused(reason: str | None) -> str:
     """Prefect's reason, in fewer words where it is one of a name that doesn't count."""
     told = (reason or "no reason is given").removeprefix("Reason: ")
     _, is_name, why = told.partition("Validation failed for field 'by'. Failure reason: ")

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from control.answers import is_refusal, told_by
+from control.questions import why_refused
 from control.runs import PartStatus, RunLog, RunStatus
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -38,6 +39,22 @@ def test_the_reason_is_found(status: int, body: object, told: str) -> None:
     error = error_with(status, content)
     assert told_by(error) == f"it answers {told}"
     assert is_refusal(error) == (status in (400, 409, 422))
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (
+            "Reason: Validation failed for field 'by'. Failure reason: 'eve' is not one of ['ann']",
+            "'eve' is not one of ['ann']: say who answers with --by",
+        ),
+        ("Flow run is not paused.", "Flow run is not paused."),
+        (None, "no reason is given"),
+    ],
+)
+def test_an_answer_that_is_not_taken(reason: str | None, told: str) -> None:
+    """A name that doesn't count comes with what to do; anything else is said as Prefect says it."""
+    assert why_refused(reason) == told
 
 
 def test_a_run_that_is_too_large_has_a_cure() -> None:
