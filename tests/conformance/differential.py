@@ -85,27 +85,30 @@ def _behaviour(rng: Random, number: int) -> dict[str, Any]:
 def difference(rehearsal: Rehearsal, registry: Registry, rng: Random | None = None) -> str | None:
     """How the two engines differ; None where they don't.
 
-    With `rng` also in the next life: after a death at some moment, and in another try.
+    With `rng` also in later lives: after deaths at some moments, and in another try.
     """
     try:
         first = Both(rehearsal, registry)
         found = [*first.differing(rehearsal.case)]
         if rng is None or found:
             return "\n".join(found) or None
-        return "\n".join([*_after_a_death(first, rng), *_in_another_try(first, rng)]) or None
+        return "\n".join([*_after_deaths(first, rng), *_in_another_try(first, rng)]) or None
     except NoReport as error:
         return str(error)
 
 
-def _after_a_death(first: Both, rng: Random) -> Iterator[str]:
-    timeout = first.rehearsal.workflow.timeout
+def _after_deaths(run: Both, rng: Random, since: int = 1) -> Iterator[str]:
+    """A process dies once some entries more than `since` are written; then the one that goes on."""
+    timeout = run.rehearsal.workflow.timeout
     if timeout is not None and timeout < _AN_HOUR:
         return  # it goes by the machine's clock while nobody is at the run
-    written = [entry for entry in first.entries if entry.kind != "over"]
-    cut = rng.randint(1, len(written))
-    life = LaterLife(leaves=first.rehearsal.case.leaves, expect=Expectation())
-    for line in first.later(written[:cut]).differing(life):
-        yield f"after a death, with {cut} of {len(written)} entries: {line}"
+    life = LaterLife(leaves=run.rehearsal.case.leaves, expect=Expectation())
+    for death in ("a death", "another death"):
+        written = run.entries[:-1]  # the last one says that the run is over
+        cut = since = rng.randint(since, len(written))
+        run = run.later(written[:cut])
+        for line in run.differing(life):
+            yield f"after {death}, with {cut} of {len(written)} entries: {line}"
 
 
 def _in_another_try(first: Both, rng: Random) -> Iterator[str]:
@@ -114,8 +117,11 @@ def _in_another_try(first: Both, rng: Random) -> Iterator[str]:
     main = [step.id for _, step in walk(first.rehearsal.workflow.steps)]
     start = rng.choice(main) if rng.random() < 0.3 else None
     life = LaterLife.model_validate({"leaves": {**case.leaves, **mended}, "from": start, "expect": {}})
-    for line in first.later(first.entries).differing(life):
+    second = first.later(first.entries)
+    for line in second.differing(life):
         yield f"in another try from {start}, mended {', '.join(mended)}: {line}"
+    for line in _after_deaths(second, rng, len(first.entries) + 1):
+        yield f"in another try from {start}, mended {', '.join(mended)}, {line}"
 
 
 class Both:
