@@ -26,6 +26,7 @@ from control.questions import OpenQuestion, chosen, give, open_questions
 from control.run_logs import LogReader, OnLog
 from control.run_tree import PAGE, family, parts, status_of
 from control.runs import RunLog, RunStatus
+from control.waiting import ask_to_end, come_back, waits
 
 ROUTERS = ("route-workflow/embedded", "route-workflow/router")
 """The router as `opsconductor up` serves it, and as prefect.yaml deploys it."""
@@ -127,7 +128,10 @@ class PrefectClient:
         """
         with _reached():
             run = await self._run(run_id)
-            await self._api.set_flow_run_state(run.id, Cancelling())
+            if waits(run):
+                await ask_to_end(self._api, run)
+            else:
+                await self._api.set_flow_run_state(run.id, Cancelling())
             ended = await _until(lambda: self._brief(run_id), lambda status: status.is_final, patience)
             if not ended.is_final:
                 return ended
@@ -143,9 +147,11 @@ class PrefectClient:
         Raises NoSuchQuestion, and AnswerRefused when Prefect doesn't take the answer.
         """
         with _reached():
-            runs = await family(self._api, await self._run(run_id))
+            run = await self._run(run_id)
+            runs = await family(self._api, run)
             question = chosen(open_questions(runs), step, str(run_id))
             await give(self._api, question, approve=approve, by=by, comment=comment)
+            await come_back(self._api, run)
         return question
 
     async def try_again(

@@ -38,6 +38,8 @@ CLIENT_SETTINGS = {
     # The services don't run in a folder whose pyproject.toml could say so.
     "PREFECT_TASKS_DEFAULT_NO_CACHE": "true",
 }
+# Its runs always come back to this machine, where their journals are.
+SUSPEND_AFTER = "30"
 # Our own server asks for no such token; each client would ask once for one.
 OWN_SERVER_SETTINGS = {"PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false"}
 
@@ -119,7 +121,8 @@ def _client_environment(home: Home, installation: Installation) -> dict[str, str
 def _routers_environment(environment: dict[str, str], options: Options) -> dict[str, str]:
     """Our own broker is found by our home: in the environment it would win over a block of the user's."""
     ours = () if options.broker_url else ("OPSCONDUCTOR_BROKER_URL", "OPSCONDUCTOR_RESULT_BACKEND")
-    return {name: value for name, value in environment.items() if name not in ours}
+    kept = {name: value for name, value in environment.items() if name not in ours}
+    return {"OPSCONDUCTOR_SUSPEND_AFTER": SUSPEND_AFTER} | kept
 
 
 def _document_folders() -> str:

@@ -11,7 +11,8 @@ import asyncio
 import json
 import shlex
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from uuid import UUID
 import httpx
 from prefect import get_client
 from prefect.client.orchestration import PrefectClient as Api
+from prefect.client.schemas import filters as by
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 from prefect.exceptions import ObjectNotFound, PrefectException, PrefectHTTPStatusError
@@ -31,6 +33,7 @@ from prefect.utilities.urls import url_for
 
 from codegen.naming import title
 from control.questions import FLOW, PAUSE, STEP, answer_in, form
+from steps.clock import present
 from steps.errors import StepFailed
 from steps.scope import Answer, Question, Scope
 
@@ -45,11 +48,15 @@ _KEYS = {str(key): value for key, value in keyset_from_base_key(PAUSE).items()}
 class Desk:
     """Where all steps of one run have their questions asked, those of its subflows included.
 
-    `root` is the whole run, whose log tells of them.
+    `root` is the whole run, whose log tells of them. `open` are the questions that wait for an answer, and
+    nothing else; while the desk is not `free`, no answer is given to who asked.
     """
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self.open: dict[UUID, FlowRun] = {}
+        self.free = asyncio.Event()
+        self.free.set()
         self._asked: Counter[str] = Counter()
 
     async def ask(self, question: Question, scope: Scope) -> Answer | None:
@@ -58,13 +65,29 @@ class Desk:
             asked = _Asked(api, question, await self._run(api, question, scope))
             try:
                 await asked.pause()
-                await self._tell(asked, scope)
-                answer = await asked.answer()
+                if asked.is_open:
+                    await self._tell(asked, scope)
+                with self._waiting(asked):
+                    answer = await asked.answer()
+                    await self.free.wait()
             except asyncio.CancelledError:
-                await _briefly(asked.end(Cancelled(message="Nobody waits for an answer any more")))
+                if self.free.is_set():
+                    await _briefly(asked.end(withdrawn()))
                 raise
             await asked.end(_ending(answer))
         return answer
+
+    @contextmanager
+    def _waiting(self, asked: _Asked) -> Iterator[None]:
+        if not asked.is_open:
+            yield  # the answer is there already
+            return
+        self.open[asked.run.id] = asked.run
+        try:
+            with present().handed_over():
+                yield
+        finally:
+            del self.open[asked.run.id]
 
     async def _run(self, api: Api, question: Question, scope: Scope) -> FlowRun:
         """The question's flow run.
@@ -75,7 +98,8 @@ class Desk:
         while True:
             self._asked[question.key] += 1
             key = f"{question.key}.{self._asked[question.key]}"
-            run = await _run(api, question, key, scope.surroundings.name)
+            known = await _known(api, key) if scope.surroundings.journal.is_later else None
+            run = known or await _run(api, question, key, scope.surroundings.name)
             if run.state is None or not run.state.is_final() or run.state.is_completed():
                 return run
 
@@ -113,6 +137,11 @@ class _Asked:
     api: Api
     question: Question
     run: FlowRun
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was when it was put, or found."""
+        return self.run.state is not None and self.run.state.is_paused()
 
     async def pause(self) -> None:
         """Pause the question's run, unless that was done before: by a process that has died since."""
@@ -205,6 +234,12 @@ async def _run(api: Api, question: Question, key: str, workflow: str) -> FlowRun
     return FlowRun.model_validate(answer.json())
 
 
+async def _known(api: Api, key: str) -> FlowRun | None:
+    """The question's flow run from an earlier life of the run."""
+    wanted = by.FlowRunFilter(idempotency_key=by.FlowRunFilterIdempotencyKey(any_=[key]))
+    return next(iter(await api.read_flow_runs(flow_run_filter=wanted, limit=1)), None)
+
+
 async def _place_in(api: Api, around: FlowRun, key: str) -> str:
     """The task run that stands for the question in the flow run around it, as for every subflow."""
     task = {
@@ -215,6 +250,11 @@ async def _place_in(api: Api, around: FlowRun, key: str) -> str:
         "state": {"type": "PENDING"},
     }
     return str((await api.request("POST", "/task_runs/", json=task)).json()["id"])
+
+
+def withdrawn() -> State[Any]:
+    """How a question ends that nobody waits for."""
+    return Cancelled(message="Nobody waits for an answer any more")
 
 
 def _is_new(state: State[Any] | None) -> bool:

@@ -4,10 +4,12 @@ from collections.abc import Collection
 from typing import Any
 
 from prefect.client.schemas.objects import State
-from prefect.states import Cancelled, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from codegen.reasons import failure, told, with_leftovers
 from codegen.result import Report
+
+SUSPENDED = "Suspended"
 
 
 def unsuccessful(report: Report, reason: str | None, data: Any = None) -> State[Any] | None:
@@ -15,6 +17,20 @@ def unsuccessful(report: Report, reason: str | None, data: Any = None) -> State[
     if reason is None:
         return None
     return (Cancelled if report.cancelled else Failed)(message=reason, data=data)
+
+
+def suspended() -> State[Any]:
+    """Of what a process leaves behind. Not Cancelled: Prefect would cancel the questions below it as well."""
+    return Completed(name=SUSPENDED, message="Left; another one goes on with it when there is an answer")
+
+
+def returned(report: Report | None, leaves: Collection[str]) -> Any:
+    """What a generated flow returns: its outputs, or a state. No report: its process leaves the run."""
+    if report is None:
+        return suspended()
+    # Prefect takes a state that a flow returns as the state it ended in, without a traceback in its logs.
+    ending = unsuccessful(report, why(report, leaves))
+    return report.outputs if ending is None else ending
 
 
 def why(report: Report, leaves: Collection[str]) -> str | None:

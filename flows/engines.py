@@ -26,6 +26,7 @@ from flows.artifacts import show_source
 from flows.configuration import bridge_settings, registry
 from flows.journals import Book
 from flows.session import Session
+from flows.suspension import until_put_off
 
 # Prefect's own default, as a path: unless one is named, each run asks the server twice for it.
 LOCAL_STORAGE = Path(get_current_settings().results.local_storage_path)
@@ -59,7 +60,8 @@ async def by_prefect(job: Job) -> Report:
         flow_run_name=lambda: title(job.workflow.name), persist_result=False, result_storage=LOCAL_STORAGE
     )
     arguments = flow_arguments(job.workflow, job.values, job.targets)
-    state = await flow(**arguments, return_state=True)
+    work = flow(**arguments, return_state=True)
+    state = await until_put_off(work, job.workflow, job.session, job.book, journal)
     if job.session.report is None:
         raise RunLost(f"the generated flow ended without a report: {state.name}: {state.message}")
     journal.over()

@@ -13,8 +13,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -98,6 +99,21 @@ class Book:
             again_from=again_from,
             forgotten=self._forgotten,
         )
+
+    @property
+    def waits(self) -> list[Entry]:
+        """The questions for whose answers the last life left off: it was for nothing else."""
+        return _waits(self._entries)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether another process will find all that this one has written."""
+        return self._file is not None and self._refusal is None
+
+    def keep(self) -> None:
+        """Have it kept as long as if something had been written."""
+        if self._file is not None:
+            os.utime(self._file.fileno())
 
     def add(self, entry: Entry) -> None:
         """Put it after those before."""
@@ -194,6 +210,26 @@ def _locked(path: Path) -> IO[bytes] | None:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, mode=0o600)
+
+
+def questions_of(run_id: str) -> list[str]:
+    """The questions that a run of this machine waits for without a process."""
+    try:
+        text = (Home.from_environment().journals / f"{run_id}.jsonl").read_bytes()
+    except OSError:
+        return []
+    whole = text[: text.rfind(b"\n") + 1].splitlines()
+    try:
+        return [entry.key for entry in _waits(_entries([_line(n, line) for n, line in enumerate(whole, 1)]))]
+    except Unreadable as error:
+        logger.warning("What the run %s waits for can't be read: %s", run_id, error)
+        return []
+
+
+def _waits(entries: Sequence[Entry]) -> list[Entry]:
+    """The last words of a life that left off: once for each question."""
+    found = takewhile(lambda entry: entry.kind == "waits", reversed(entries))
+    return list({entry.key: entry for entry in found}.values())
 
 
 def _lines(file: IO[bytes]) -> list[dict[str, Any]]:

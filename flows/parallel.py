@@ -28,7 +28,7 @@ from codegen.groups import DEFAULT, ELSE, THEN, case_branch
 from codegen.result import Report
 from codegen.schedule import Node
 from codegen.step import Join, Repeat, Retry, RunIf
-from flows.endings import unsuccessful, why
+from flows.endings import returned
 from flows.guard import guarded, terminable
 from flows.outline import Entry, works
 from flows.parameters import known
@@ -214,12 +214,9 @@ class Run:
         session = current() or opened(str(flow_run.id))
         steps, on_failure, always = (works(entries, self._edges) for entries in self._sections.values())
         plan = Plan(steps, on_failure, always, outputs=outputs or {}, timeout=self._timeout)
-        report = await self._carried_out(plan, session)
-        session.report = report
-        # Prefect takes a state that a flow returns as the state it ended in, without a traceback in its logs.
+        session.report = await session.unless_left(self._carried_out(plan, session))
         leaves = [work.id for work in inside(steps) if work.perform is not None]
-        ending = unsuccessful(report, why(report, leaves))
-        return report.outputs if ending is None else ending  # type: ignore[return-value]
+        return returned(session.report, leaves)  # type: ignore[no-any-return]
 
     async def _carried_out(self, plan: Plan, session: Session) -> Report:
         around = surrounded(session, self._workflows, listener=listener_for(session), **self._known)

@@ -15,6 +15,8 @@ from prefect.states import Cancelled, Failed
 from prefect.utilities.engine import link_state_to_task_run_result
 
 from codegen.schedule import Node
+from flows.endings import SUSPENDED, suspended
+from flows.session import current
 from steps.clock import present
 from steps.errors import InnerLost, StepFailed
 from steps.scope import Outcome, Scope
@@ -115,7 +117,7 @@ def performer(step: Task[..., Any], id: str, edges: Edges) -> Perform:
         scope.tried = scope.attempts
         state: State[Any] = await task(scope, return_state=True, wait_for=edges.before(id, scope))
         edges.ran(id, scope, state)
-        if state.is_cancelled():
+        if state.is_cancelled() or state.name == SUSPENDED:
             raise asyncio.CancelledError
         outcome = await state.aresult(raise_on_failure=False)
         if isinstance(outcome, Outcome):
@@ -169,6 +171,9 @@ def _in_states(step: Task[..., Any]) -> Callable[..., Awaitable[Any]]:
         try:
             return await step.fn(scope)
         except asyncio.CancelledError:
+            here = current()
+            if here is not None and here.outermost.left:
+                return suspended()
             return Cancelled(message="The step was cancelled")
         except StepFailed as failure:
             tries = scope.attempts - scope.tried

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from prefect.exceptions import Pause
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
@@ -29,6 +30,7 @@ from flows.guard import guarded
 from flows.journals import Book, opened_book
 from flows.results import result_of
 from flows.session import Session, entered, opened
+from flows.suspension import PutOff, taken_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,20 @@ class Wish:
 
 
 async def routed(wish: Wish) -> Any:
-    """Run a workflow on the engine that suits it. Gives a `RunResult`, in a state unless it succeeded."""
+    """Run a workflow on the engine that suits it. Gives a `RunResult`, in a state unless it succeeded.
+
+    Raises Prefect's Pause where nothing is left but to wait for people: then the run comes back.
+    """
     session = opened(str(flow_run.id))
     again = flow_run.run_count > 1
-    with entered(session):
-        async with guarded(session), opened_book(session, again=again) as book:
-            return await _routed(wish, session, book, again=again)
+    try:
+        with entered(session):
+            async with guarded(session), opened_book(session, again=again) as book:
+                if again:
+                    await taken_up(session, book)
+                return await _routed(wish, session, book, again=again)
+    except PutOff as later:
+        raise Pause(state=later.state) from None
 
 
 async def _routed(wish: Wish, session: Session, book: Book, *, again: bool) -> Any:
@@ -59,7 +69,8 @@ async def _routed(wish: Wish, session: Session, book: Book, *, again: bool) -> A
     decision = await _decision(wish, document.model_copy(update={"targets": where}), book)
     start = None
     if again:
-        await clear_away(session.run_id)
+        if not book.waits:  # else it was left in order
+            await clear_away(session.run_id)
         start = await start_asked_for(document, session.run_id, flow_run.run_count)
     get_run_logger().info("%s", sentence(decision))
     show = partial(show_decision, decision, document.name, UUID(session.run_id))

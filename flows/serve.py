@@ -7,11 +7,15 @@ from typing import Any
 
 from prefect.runner import Runner
 
+from celery_bridge.background import alongside
 from flows.router import route_workflow
+from flows.waking import wake
 
 # Not `router`: that is what prefect.yaml deploys, perhaps to the same server.
 DEPLOYMENT = "embedded"
 MOST_AT_ONCE = 10
+# How long before its time a scheduled run gets its process, in which it then waits.
+SECONDS_TO_A_START = 2
 
 
 class Router(Runner):
@@ -31,13 +35,19 @@ class Router(Runner):
 
 async def serve() -> None:
     """Register `route-workflow/embedded` and start its runs until the process is stopped."""
-    runner = Router(name="opsconductor", limit=MOST_AT_ONCE, pause_on_shutdown=False)
+    runner = Router(
+        name="opsconductor",
+        limit=MOST_AT_ONCE,
+        pause_on_shutdown=False,
+        prefetch_seconds=SECONDS_TO_A_START,
+    )
     deployment = await route_workflow.ato_deployment(
         name=DEPLOYMENT, description="Routes any workflow document; served by `opsconductor up`."
     )
     await runner.aadd_deployment(deployment)
     _announce()
-    await runner.start()
+    async with alongside(wake()):
+        await runner.start()
 
 
 def _announce() -> None:

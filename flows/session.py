@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ class Session:
     listener: Listener = ignore
     report: Report | None = None
     cancelled: bool = False
+    left: bool = False
+    """This process leaves the run, which another one goes on with."""
     errand: Errand | None = None
     around: Session | None = None
     registry: Registry | None = None
@@ -48,6 +51,15 @@ class Session:
     def outermost(self) -> Session:
         """The session of the whole run."""
         return self if self.around is None else self.around.outermost
+
+    async def unless_left(self, work: Awaitable[Report]) -> Report | None:
+        """The report; None where this process leaves the run."""
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not self.outermost.left:
+                raise
+        return None
 
     @contextmanager
     def cancels(self, cancel: Callable[[], object]) -> Iterator[None]:

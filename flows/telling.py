@@ -17,6 +17,8 @@ def listener_for(session: Session) -> Listener:
     budget = LineBudget()
 
     def listen(event: Event) -> None:
+        if session.outermost.left:
+            return  # what ends now has not ended for the run
         session.tell(event)
         if "/" in event.step:
             return

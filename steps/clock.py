@@ -51,6 +51,10 @@ class Clock:
         """While the block runs the step that is at work waits for steps of its own."""
         return nullcontext()
 
+    def counting(self) -> AbstractContextManager[None]:
+        """While the block runs time counts that another life of the run would count anew."""
+        return nullcontext()
+
 
 class _Moment:
     """Something to be done at a moment."""

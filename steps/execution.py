@@ -151,7 +151,8 @@ class Execution:
         record, stops = ended(scope, "cancelled", begun), False
         try:
             if not self._work.idempotent:
-                await self._journal.begin(scope.key)
+                with present().counting():
+                    await self._journal.begin(scope.key)
             scope.tell("started")
             record, stops = await self._judged(scope, begun)
         except StepFailed as failure:

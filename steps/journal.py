@@ -18,7 +18,7 @@ from codegen.result import StepRecord, StepStatus
 from steps.errors import StepFailed
 from steps.events import now
 
-Kind = Literal["start", "begun", "tried", "ended", "cancel", "over"]
+Kind = Literal["start", "begun", "tried", "ended", "cancel", "waits", "over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Entry:
     `begun` comes before, where a second start would do harm. `ended` is the last word on an execution of a
     group or of a step with failure handlers. `start` begins a try of the run, `over` ends it; `forgotten`:
     what was done before it is not known. `key` is that of the execution (`Scope.key`), of `cancel` the run's.
+    `waits`: this life ended because nothing was left to do before an answer; `key` names the question, and
+    `time` is when to go on without one.
     """
 
     kind: Kind
@@ -157,6 +159,11 @@ class Journal:
     def began(self) -> datetime:
         """When this try of the run began, be it in an earlier life."""
         return self._starts[-1].time
+
+    @property
+    def is_later(self) -> bool:
+        """Whether there was a life of the run before this one."""
+        return self.continued or self.attempt > 1
 
     @property
     def left(self) -> int:

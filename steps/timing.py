@@ -18,8 +18,9 @@ async def limited(timeout: float | None) -> AsyncIterator[None]:
     loop, limit = asyncio.get_running_loop(), asyncio.timeout(None)
     timer = present().call_later(timeout, lambda: limit.reschedule(loop.time()))
     try:
-        async with limit:
-            yield
+        with present().counting():
+            async with limit:
+                yield
     except TimeoutError as error:
         if not limit.expired():
             raise

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -98,6 +99,8 @@ class WorkflowRun:
         try:
             verdict, error = await self._main()
         except asyncio.CancelledError:
+            if self._around.journal.abandoned:  # this life ends, not the run
+                raise
             self.cancelled = True
             self._around.journal.cancel(self._around.run_id)
             await self._undo(None)
@@ -125,6 +128,8 @@ class WorkflowRun:
     async def _main(self) -> tuple[Ending, StepError | None]:
         """The main steps, and where they failed their undoing and the handlers."""
         verdict = await self._in_time(self._drive(self._plan.steps, self._main_halt))
+        if self._around.journal.abandoned:
+            raise asyncio.CancelledError
         error = self._timed_out
         if verdict == "failed":
             error = _then(self._cause(self._plan.steps), error)
@@ -149,7 +154,8 @@ class WorkflowRun:
             self._timed_out = _took_longer(timeout)
         timer = present().call_later(max(0.0, left), lambda: self._time_is_up(timeout))
         try:
-            return await main
+            with nullcontext() if self._is_outermost else present().counting():
+                return await main
         finally:
             timer.cancel()
 
