@@ -115,6 +115,19 @@ def test_a_run_that_waits_is_cancelled(impatient: Stack, tmp_path: Path) -> None
     assert "waits for none" in late.stderr
 
 
+def test_a_run_that_waits_is_cancelled_in_prefect(impatient: Stack, tmp_path: Path) -> None:
+    """It ends at once, where it stands; another try goes on with it and its question."""
+    run = Started(impatient, tmp_path, [{"id": "work"}, ASK, {"id": "after"}])
+    run.until("AwaitingApproval")
+    Prefect(impatient).ask(f"/flow_runs/{run.id}/set_state", {"state": {"type": "CANCELLING"}})
+    assert run.state == "Cancelled"
+    assert impatient("retry", run.id, "--no-wait").returncode == 0
+    run.until("AwaitingApproval")
+    assert impatient("approve", run.id).returncode == 0
+    run.until("Completed", "Failed")
+    assert run.done() == ["work", "after"]
+
+
 @pytest.mark.parametrize(
     ("step", "document", "message"),
     [
