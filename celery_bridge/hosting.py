@@ -82,6 +82,8 @@ class _Life:
             try:
                 report = await self._interpreted(termination)
             except BaseException as error:
+                if isinstance(error, asyncio.CancelledError) and self.lease.superseded:
+                    return "superseded"  # it was left as it was: another process goes on with it
                 await self.publisher.finish(Refusal(f"{type(error).__name__}: {error}"))
                 raise
             if self.lease.superseded:
