@@ -11,6 +11,7 @@ from typing import Any
 
 from prefect import Task
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Failed
 from prefect.utilities.engine import link_state_to_task_run_result
 
@@ -121,6 +122,7 @@ def performer(step: Task[..., Any], id: str, edges: Edges) -> Perform:
             raise asyncio.CancelledError
         outcome = await state.aresult(raise_on_failure=False)
         if isinstance(outcome, Outcome):
+            _forget_parts(outcome)
             return outcome
         if isinstance(outcome, StepFailed):
             raise outcome
@@ -129,6 +131,17 @@ def performer(step: Task[..., Any], id: str, edges: Edges) -> Perform:
         raise StepFailed(f"the task {id!r} returned {type(outcome).__name__}; a step returns an Outcome")
 
     return perform
+
+
+def _forget_parts(outcome: Outcome) -> None:
+    """Prefect links the parts of a result to their task run by their address, which others have later.
+
+    It would take an argument that comes to lie there for that result, and draw an edge that isn't there.
+    """
+    context = FlowRunContext.get()
+    if context is not None:
+        for part in (outcome.result, outcome.outputs):
+            context.run_results.pop(id(part), None)
 
 
 def _ending_well(step: Task[..., Any]) -> Task[..., Any]:
