@@ -26,6 +26,9 @@ from steps.interpreter import interpret
 from tests.integration.brokers import RedisServer, Worker, worker
 from tests.unit.waiting import wait_until
 
+# A run is taken over only after its lease has been missing for a while: several such tests on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 Document = dict[str, Any]
 
 
