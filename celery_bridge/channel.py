@@ -8,6 +8,7 @@
     opsconductor:run:{id}:sent      `sending`, then `sent`
     opsconductor:run:{id}:journal   a stream, the same for all tries of the run: claims, and what its
                                     executions did
+    opsconductor:run:{id}:deaths    how many processes that ran it have died
     opsconductor:run:{id}:over      how many tries of the run have been seen to end
 
 A second try of the run has names of its own, with {id}.2, and so on. All of them expire. Entry ids begin with
@@ -73,6 +74,11 @@ class Keys:
     def sent(self) -> str:
         """Set by who sends it, before sending."""
         return f"{self.channel}:sent"
+
+    @property
+    def deaths(self) -> str:
+        """How many processes that ran this try have died."""
+        return f"{self.channel}:deaths"
 
     @property
     def celery(self) -> str:

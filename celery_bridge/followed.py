@@ -16,6 +16,8 @@ LAST_SWEEP = 5.0
 # A task that ends while the result backend is away reads as failed for a moment.
 BELIEVED_AFTER = 2.0
 TOLD_AFTER = 5.0
+# By then the copy that a broker hands out by itself has been taken, where there is one (see `lease`).
+SENT_AGAIN_AFTER = 15.0
 _ENDED_WITHOUT_REPORT = ("FAILURE", "REVOKED")
 
 
@@ -30,6 +32,9 @@ class Followed:
         self.keys = keys
         self.next_id = "-"
         self.began = asyncio.Event()
+        self.orphaned = asyncio.Event()
+        """It began, and nobody runs it any more."""
+        self.adopted = asyncio.Event()
         self.report: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self.sweep_at = 0.0
         self._interval = FIRST_SWEEP
@@ -78,11 +83,14 @@ class Followed:
             self.end(EngineFailed(f"Celery ended the run without a report: {self._celery}"))
         elif self.began.is_set() and silent >= self._lost_after:
             self.end(_lost(silent))
+        elif self.began.is_set() and silent >= SENT_AGAIN_AFTER:
+            self.adopted.clear()
+            self.orphaned.set()
         elif self.began.is_set() and silent >= TOLD_AFTER and not self._told_of_silence:
             self._told_of_silence = True
             self._notice(
-                "Its worker shows no sign of life. The run is given up "
-                f"unless one takes it over within {self._lost_after:.0f} s"
+                "Its worker shows no sign of life. Another one is to go on; the run is given up "
+                f"unless one does within {self._lost_after:.0f} s"
             )
 
     def swept(self, *, found: bool, now: float) -> None:
@@ -103,6 +111,8 @@ class Followed:
                 if self.began.is_set():
                     self._notice(f"Its worker died: {worker} goes on with the workflow")
                 self.began.set()
+                self.orphaned.clear()
+                self.adopted.set()
             case Event() as event:
                 self._listener(event)
             case Report() as report:

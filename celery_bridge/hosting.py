@@ -9,6 +9,7 @@ from uuid import uuid4
 from celery_bridge.background import alongside
 from celery_bridge.channel import Keys, Refusal
 from celery_bridge.clients import Backend
+from celery_bridge.deaths import one_death_too_many
 from celery_bridge.lease import Lease
 from celery_bridge.never_started import never_started
 from celery_bridge.prefect_secrets import blocks_of_prefect
@@ -22,7 +23,7 @@ from steps.interpreter import interpret
 from steps.journal import Entry, Journal
 from steps.secret_values import Secrets, usual_lookups
 
-Verdict = Literal["succeeded", "failed", "cancelled", "withdrawn", "over", "superseded"]
+Verdict = Literal["succeeded", "failed", "cancelled", "withdrawn", "over", "superseded", "given up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,9 @@ async def host(
         if taken.verdict == "cancelled":
             await publisher.finish(never_started(assignment.document))
             return "cancelled"
+        if taken.taken_over and (error := await one_death_too_many(backend, keys, settings.ttl)) is not None:
+            await publisher.finish(Refusal(error))
+            return "given up"
         past: list[Entry] = []
         if taken.taken_over or assignment.attempt > 1:
             past = await past_entries(backend, keys)

@@ -64,7 +64,8 @@ async def run_remotely(
                 notice(
                     f"It had not ended, and goes on: nothing is done again from {submission.again_from!r} on"
                 )
-            report = await _awaited(link, followed, notice)
+            async with alongside(_kept_going(link, followed, submission)):
+                report = await _awaited(link, followed, notice)
         except asyncio.CancelledError:
             _uncancel()
             report = await _ended(link, followed, submission)
@@ -125,7 +126,22 @@ async def _ended(link: Link, followed: Followed, submission: Submission) -> Repo
             f"The worker was told to cancel the run and has not answered within {seconds:g} s. "
             "It may still be running: look at the worker's log."
         ) from None
-    return await followed.ended()
+    async with alongside(_kept_going(link, followed, submission)):
+        return await followed.ended()
+
+
+async def _kept_going(link: Link, followed: Followed, submission: Submission) -> None:
+    """Send the message again whenever nobody runs the run any more.
+
+    A broker keeps the one that the dead worker took: Redis for hours. Should both arrive, one only waits.
+    """
+    while True:
+        await followed.orphaned.wait()
+        try:
+            await link.sender.send_again(submission, followed.keys)
+            await followed.adopted.wait()
+        except EngineUnreachable:  # the broker is away, too
+            await asyncio.sleep(REVOKED_AFTER)
 
 
 async def _heard(link: Link, keys: Keys) -> None:

@@ -98,6 +98,11 @@ class Sender:
             await self._ask(lambda redis: redis.set(keys.sent, "sent", ex=self._settings.ttl))
             return True
 
+    async def send_again(self, submission: Submission, keys: Keys) -> None:
+        """Send it once more under the same id, for another worker to go on with."""
+        async with self._places:
+            await self._in_thread(lambda: self._send(submission, keys, forgotten=False), within=SENT_WITHIN)
+
     async def revoke(self, keys: Keys) -> None:
         """Have the message dropped where it waits, and the process told that runs it."""
         revoke = partial(self._app.control.revoke, keys.task_id, terminate=True, signal="SIGTERM")

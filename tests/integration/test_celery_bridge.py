@@ -522,7 +522,7 @@ async def test_a_run_is_tried_again(celery_worker: Worker, redis_url: str, tmp_p
 
 
 async def test_a_killed_worker_is_not_waited_for_in_silence(redis_url: str, tmp_path: Path) -> None:
-    """Worker and pool are killed: the run is given up by name, and no other worker starts it again."""
+    """Worker and pool are killed, and there is no other: the run is given up, and never starts again."""
     settings = BridgeSettings(redis_url, redis_url, queue="queue-lost", lost_after=1)
     up = asyncio.Event()
     sent = submission(document(command("a", "echo up; sleep 1000")))
@@ -537,6 +537,40 @@ async def test_a_killed_worker_is_not_waited_for_in_silence(redis_url: str, tmp_
             await running
     with Redis.from_url(redis_url) as redis:
         assert redis.get(f"opsconductor:run:{sent.run_id}:cancel") == b"cancelled"
+
+
+async def test_another_worker_goes_on_after_a_machine_died(redis_url: str, tmp_path: Path) -> None:
+    """Worker and pool are killed: the broker keeps its message for hours, so the run is sent again."""
+    settings = BridgeSettings.of(redis_url, queue="queue-machine")
+    done, up = tmp_path / "done", asyncio.Event()
+    stuck = f"[ -e {done}.once ] || {{ touch {done}.once; echo up; exec sleep 1000; }}"
+    sent = submission(document(_in_file(done, "a"), _in_file(done, "b", stuck), _in_file(done, "c")))
+    with worker(tmp_path, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1") as theirs:
+        running = asyncio.create_task(
+            run(settings, sent, lambda event: up.set() if event.text == "up" else None)
+        )
+        await asyncio.wait_for(up.wait(), 60)
+        theirs.kill_all()
+        theirs.start()
+        report = await running
+    assert report.success
+    assert done.read_text().split() == ["a", "b", "b", "c"]
+
+
+async def test_a_workflow_that_kills_its_workers_is_stopped(redis_url: str, tmp_path: Path) -> None:
+    """After the third death it is not started again, and the step that it was at is named."""
+    settings = BridgeSettings.of(redis_url, queue="queue-poison")
+    done = tmp_path / "done"
+    of_the_pool = "$(awk '/^PPid/ { print $2 }' /proc/$PPID/status)"  # the parent of the guard around the step
+    poison = f"kill -9 {of_the_pool}; sleep 60"
+    sent = submission(document(_in_file(done, "a"), _in_file(done, "b", poison)))
+    died = "has died 3 times, the last time while it was at b"
+    with (
+        worker(tmp_path, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1"),
+        pytest.raises(EngineFailed, match=died),
+    ):
+        await run(settings, sent)
+    assert done.read_text().split() == ["a", "b", "b", "b"]
 
 
 APP = """

@@ -1,0 +1,57 @@
+"""A run whose processes die again and again is not started for ever: it may be what kills them."""
+
+import json
+from collections.abc import Awaitable
+from typing import Any
+
+from redis.asyncio import Redis
+
+from celery_bridge.channel import Keys
+from celery_bridge.clients import Backend
+from steps.events import Event
+
+MOST_DEATHS = 2
+LOOKED_AT = 500
+
+_COUNT = """
+local deaths = redis.call('INCR', KEYS[1])
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+return deaths
+"""
+
+
+async def one_death_too_many(backend: Backend, keys: Keys, ttl: int) -> str | None:
+    """Count the death of the process before; why nobody goes on with the run, where it was one too many."""
+
+    def count(redis: Redis) -> Awaitable[Any]:
+        return redis.eval(_COUNT, 1, keys.deaths, str(ttl))
+
+    deaths = int(await backend.ask(count))
+    if deaths <= MOST_DEATHS:
+        return None
+    labels = ", ".join(await _under_way(backend, keys))
+    at = f", the last time while it was at {labels}" if labels else ""
+    return (
+        f"the process that ran it has died {deaths} times{at}. It is not started again by itself: look at "
+        "the worker's log and at the machine's memory. "
+        f"Then `opsconductor retry {keys.run_id}` goes on with it"
+    )
+
+
+async def _under_way(backend: Backend, keys: Keys) -> list[str]:
+    """The steps that began and have no end, as far back as is worth looking."""
+
+    def read(redis: Redis) -> Awaitable[Any]:
+        return redis.xrevrange(keys.events, count=LOOKED_AT)
+
+    ended, begun = set[str](), list[str]()
+    for _, fields in await backend.ask(read):
+        if "event" not in fields:
+            continue
+        event = Event.from_json(json.loads(fields["event"]))
+        if event.kind == "ended":
+            ended.add(event.label)
+        elif event.kind == "started" and event.label not in ended:
+            ended.add(event.label)
+            begun.append(event.label)
+    return sorted(begun)
