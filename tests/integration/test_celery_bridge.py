@@ -561,7 +561,7 @@ async def test_a_workflow_that_kills_its_workers_is_stopped(redis_url: str, tmp_
     """After the third death it is not started again, and the step that it was at is named."""
     settings = BridgeSettings.of(redis_url, queue="queue-poison")
     done = tmp_path / "done"
-    of_the_pool = "$(awk '/^PPid/ { print $2 }' /proc/$PPID/status)"  # the parent of the guard around the step
+    of_the_pool = "$(awk '/^PPid/ { print $2 }' /proc/$PPID/status)"  # around the step is a guard
     poison = f"kill -9 {of_the_pool}; sleep 60"
     sent = submission(document(_in_file(done, "a"), _in_file(done, "b", poison)))
     died = "has died 3 times, the last time while it was at b"
