@@ -557,7 +557,6 @@ async def test_another_worker_goes_on_after_a_machine_died(redis_url: str, tmp_p
     assert done.read_text().split() == ["a", "b", "b", "c"]
 
 
-@pytest.mark.timeout(300)
 async def test_a_workflow_that_kills_its_workers_is_stopped(redis_url: str, tmp_path: Path) -> None:
     """After the third death it is not started again, and the step that it was at is named."""
     settings = BridgeSettings.of(redis_url, queue="queue-poison")
