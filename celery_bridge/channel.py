@@ -132,6 +132,12 @@ def read(fields: Mapping[str, str]) -> Entry | None:
             return None
 
 
+def after(id: str) -> str:
+    """The smallest id beyond one. (Redis before 6.2 knows no exclusive ranges.)"""
+    moment, _, number = id.partition("-")
+    return f"{moment}-{int(number) + 1}"
+
+
 def is_last(fields: Mapping[str, str]) -> bool:
     """Whether nothing comes after an entry with these fields."""
     return "report" in fields or "refusal" in fields

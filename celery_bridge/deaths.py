@@ -1,12 +1,11 @@
 """A run whose processes die again and again is not started for ever: it may be what kills them."""
 
-import json
 from collections.abc import Awaitable
 from typing import Any
 
 from redis.asyncio import Redis
 
-from celery_bridge.channel import Keys
+from celery_bridge.channel import Keys, read
 from celery_bridge.clients import Backend
 from steps.events import Event
 
@@ -41,17 +40,12 @@ async def one_death_too_many(backend: Backend, keys: Keys, ttl: int) -> str | No
 async def _under_way(backend: Backend, keys: Keys) -> list[str]:
     """The steps that began and have no end, as far back as is worth looking."""
 
-    def read(redis: Redis) -> Awaitable[Any]:
+    def newest_first(redis: Redis) -> Awaitable[Any]:
         return redis.xrevrange(keys.events, count=LOOKED_AT)
 
-    ended, begun = set[str](), list[str]()
-    for _, fields in await backend.ask(read):
-        if "event" not in fields:
-            continue
-        event = Event.from_json(json.loads(fields["event"]))
-        if event.kind == "ended":
-            ended.add(event.label)
-        elif event.kind == "started" and event.label not in ended:
-            ended.add(event.label)
-            begun.append(event.label)
-    return sorted(begun)
+    last: dict[str, str] = {}
+    for _, fields in await backend.ask(newest_first):
+        event = read(fields)
+        if isinstance(event, Event) and event.kind in ("started", "ended"):
+            last.setdefault(event.label, event.kind)
+    return sorted(label for label, kind in last.items() if kind == "started")

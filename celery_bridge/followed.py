@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable
 
-from celery_bridge.channel import Claim, Fields, Keys, Refusal, read
+from celery_bridge.channel import Claim, Fields, Keys, Refusal, after, read
 from celery_bridge.errors import BridgeError, EngineFailed
 from codegen.result import Report
 from steps.events import Event, Listener
@@ -53,7 +53,7 @@ class Followed:
     def take(self, entries: Iterable[tuple[str, Fields]]) -> None:
         """Entries of the stream, in order."""
         for id, fields in entries:
-            self.next_id = _after(id)
+            self.next_id = after(id)
             self._silent_since = None
             try:
                 self._enter(fields)
@@ -125,12 +125,6 @@ class Followed:
         """It ended without a report."""
         if not self.report.done():
             self.report.set_exception(error)
-
-
-def _after(id: str) -> str:
-    """The smallest id beyond one. (Redis before 6.2 knows no exclusive ranges.)"""
-    moment, _, number = id.partition("-")
-    return f"{moment}-{int(number) + 1}"
 
 
 def _lost(silent: float) -> BridgeError:

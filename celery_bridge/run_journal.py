@@ -6,7 +6,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from celery_bridge.channel import Keys
+from celery_bridge.channel import Keys, after
 from celery_bridge.clients import AWAY, Backend
 from celery_bridge.lease import Lease
 from celery_bridge.publisher import PATIENCE, Publisher
@@ -69,19 +69,18 @@ class RunJournal:
 async def past_entries(backend: Backend, keys: Keys) -> list[Entry]:
     """What earlier lives of the run wrote. Unreadable: something there is none of ours."""
     entries: list[Entry] = []
-    after = "-"
+    first = "-"
     while True:
-        page = await _page(backend, keys, after)
+        page = await _page(backend, keys, first)
         entries += [_entry(fields["entry"]) for _, fields in page if "claim" not in fields]
         if len(page) < AT_ONCE:
             return entries
-        moment, _, number = page[-1][0].partition("-")
-        after = f"{moment}-{int(number) + 1}"
+        first = after(page[-1][0])
 
 
-async def _page(backend: Backend, keys: Keys, after: str) -> list[Any]:
+async def _page(backend: Backend, keys: Keys, first: str) -> list[Any]:
     def read(redis: Redis) -> Awaitable[Any]:
-        return redis.xrange(keys.journal, min=after, count=AT_ONCE)
+        return redis.xrange(keys.journal, min=first, count=AT_ONCE)
 
     return list(await backend.insist(read))
 

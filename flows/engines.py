@@ -38,7 +38,10 @@ class RunLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A workflow with everything that a run of it needs."""
+    """A workflow with everything that a run of it needs.
+
+    `again`: it has begun before; `again_from`: then all is done again from this step on.
+    """
 
     workflow: Workflow
     values: Mapping[str, Any]
@@ -46,7 +49,6 @@ class Job:
     session: Session
     book: Book
     again: bool = False
-    """It has begun before; then all is done again from this step on, and what comes after it:"""
     again_from: str | None = None
 
 
