@@ -115,13 +115,13 @@ class _Entrance:
         return f"Waiting, because {_taken(claim)}: {_named(holders)}; {len(waiting)} waited already"
 
     async def _make_way(self) -> None:
-        """Cancel as many of the older runs, the oldest first, as it takes to have a place."""
+        """Cancel all but the newest runs, which have room, the oldest first: this one too, if overtaken."""
         claim = self.slot.claim
-        older = _before(await self.slot.runs(claim.tag, claim.waiting_tag), self.slot.run_id)
-        for run in older[: max(0, len(older) - claim.terms.limit + 1)]:
+        runs = await self.slot.runs(claim.tag, claim.waiting_tag)
+        for run in runs[: max(0, len(runs) - claim.terms.limit)]:
             if run.state_type is not StateType.CANCELLING:
-                self._tell(f"Cancelling {_named([run])} to take its place")
-                message = f"Replaced by run {self.slot.run_id} of {claim.shown!r}"
+                self._tell(f"Cancelling {_named([run])}, because {_named(runs[-1:])} takes its place")
+                message = f"Replaced by run {runs[-1].id} of {claim.shown!r}"
                 await self.slot.api.set_flow_run_state(run.id, Cancelling(message=message))
 
     def _tell(self, text: str) -> None:

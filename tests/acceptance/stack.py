@@ -18,7 +18,7 @@ from control import supervisor
 from control.home import Home
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 90.0
+PATIENCE = 180.0
 
 
 def wait_until(condition: Callable[[], bool], patience: float = PATIENCE, every: float = 0.05) -> None:
@@ -111,7 +111,7 @@ class Stack:
 
     def flow_run(self, run_id: str) -> Any:
         """What the Prefect server itself says of a run."""
-        with build_opener(ProxyHandler({})).open(f"{self.api}/flow_runs/{run_id}", timeout=30) as answer:
+        with build_opener(ProxyHandler({})).open(f"{self.api}/flow_runs/{run_id}", timeout=180) as answer:
             return json.loads(answer.read())
 
     def using(self, **more: str) -> "Stack":

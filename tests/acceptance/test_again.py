@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.stack import Stack, wait_until
 from tests.acceptance.test_ways_in import Prefect
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("stack")]
 
 
 def written(folder: Path, engine: str, **second: Any) -> Path:

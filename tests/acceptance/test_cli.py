@@ -13,7 +13,7 @@ import pytest
 from codegen.result import RunResult
 from tests.acceptance.stack import Stack, free_port, interrupt, is_alive, wait_until
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("stack")]
 
 NAP = """\
 name: {name}
@@ -222,7 +222,7 @@ def test_ctrl_c_cancels(engine: str, number: signal.Signals, nap: Nap, stack: St
     process = stack.start("run", *nap.arguments, "--engine", engine, "--force", "--json")
     wait_until(nap.has_begun)
     interrupt(process, number)
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 4, out + err
     wait_until(nap.is_over)
     result = RunResult.model_validate_json(out)
@@ -248,7 +248,7 @@ def test_a_second_ctrl_c_leaves_at_once(stack: Stack, tmp_path: Path) -> None:
         interrupt(process)
         wait_until(lambda: len(begun()) == 2)
         interrupt(process)
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=300)
         assert process.returncode == 4, out + err
         assert "has not ended" in err
     finally:
@@ -262,7 +262,7 @@ def test_cancel_from_another_process(engine: str, nap: Nap, stack: Stack) -> Non
     process = stack.start("run", *nap.arguments, "--engine", engine, "--force", "--json")
     wait_until(nap.has_begun)
     cancel = stack("cancel", nap.name)
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=300)
     assert cancel.returncode == 0, cancel.stdout + cancel.stderr
     assert "stopped nap; 1 step did not start" in cancel.stdout
     assert process.returncode == 4, out + err
@@ -385,7 +385,7 @@ def test_ctrl_c_while_servers_start(fresh: Stack) -> None:
     wait_until(lambda: bool(fresh.service_pids()))
     pids = fresh.service_pids()
     interrupt(process)
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 4, out + err
     assert "interrupted" in err
     assert "Traceback" not in err

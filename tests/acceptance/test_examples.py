@@ -11,7 +11,7 @@ import pytest
 
 from tests.acceptance.stack import ROOT, Stack, free_port, wait_until
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("stack")]
 
 CHOICES = {
     "backup_verify": ("celery", "simple"),

@@ -17,7 +17,7 @@ from control.run_tree import PAGE
 from control.runs import RunLog
 from tests.acceptance.stack import Stack, free_port
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("stack")]
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 

@@ -13,7 +13,7 @@ import pytest
 from tests.acceptance.stack import Stack, free_port, wait_until
 from tests.acceptance.test_ways_in import Prefect
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("suspended")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("suspended")]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 
 from tests.acceptance.stack import ROOT, Stack, wait_until
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("stack")]
 
 DOCUMENT = {"name": "By event", "steps": [{"id": "one", "type": "set", "values": {"answer": 42}}]}
 
@@ -48,7 +48,7 @@ class Prefect:
         request = Request(
             f"{self.api}{path}", json.dumps(body).encode(), headers={"content-type": "application/json"}
         )
-        with build_opener(ProxyHandler({})).open(request, timeout=30) as answer:
+        with build_opener(ProxyHandler({})).open(request, timeout=180) as answer:
             return json.loads(answer.read())
 
     def ended_runs(self, deployment: str) -> list[Any]:

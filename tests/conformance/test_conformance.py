@@ -57,7 +57,7 @@ def test_in_the_interpreter(rehearsal: Rehearsal, tmp_path: Path) -> None:
     check(judged(rehearsal, "celery", Registry(tmp_path)))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.xdist_group("conformance-prefect")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @each_case("prefect")
@@ -77,7 +77,7 @@ def rehearsing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BridgeSetti
             yield BridgeSettings.of(redis.url)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.xdist_group("conformance-celery")
 @each_case("celery", sent=True)
 async def test_on_a_celery_worker(rehearsal: Rehearsal, rehearsing: BridgeSettings) -> None:

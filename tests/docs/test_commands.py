@@ -40,7 +40,7 @@ def test_shell_blocks_are_marked_bash() -> None:
     assert others == []
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.xdist_group("stack")
 @pytest.mark.parametrize("page", pages_with_commands())
 def test_commands_of_page_run(page: str, tmp_path: Path) -> None:

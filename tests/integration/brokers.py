@@ -20,7 +20,7 @@ from celery_bridge.embedded import server_binary
 
 ROOT = Path(__file__).parents[2]
 RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-PATIENCE = 60.0
+PATIENCE = 180.0
 OURS = "celery_bridge.worker"
 
 
@@ -178,7 +178,7 @@ class Worker:
             return
         self.process.send_signal(signal.SIGQUIT)
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.kill()
         self.process = None

@@ -33,7 +33,7 @@ from steps.events import ignore
 from steps.scope import Answer, Question, Scope, Surroundings
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120.0
+PATIENCE = 180.0
 T = TypeVar("T")
 
 pytestmark = [

@@ -27,7 +27,7 @@ from tests.integration.brokers import RedisServer, Worker, worker
 from tests.unit.waiting import wait_until
 
 # A run is taken over only after its lease has been missing for a while: several such tests on a busy machine.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 Document = dict[str, Any]
 
@@ -181,7 +181,7 @@ async def test_cancelling_ends_what_runs(any_pool: BridgeSettings, tmp_path: Pat
     running = asyncio.create_task(
         run(any_pool, submission(workflow), lambda event: up.set() if event.text == "up" else None)
     )
-    await asyncio.wait_for(up.wait(), 30)
+    await asyncio.wait_for(up.wait(), 120)
     running.cancel()
     report = await running
     assert report.cancelled
@@ -203,7 +203,7 @@ async def test_celerys_own_revoke_cancels(settings: BridgeSettings, tmp_path: Pa
     )
     sent = submission(workflow)
     running = asyncio.create_task(run(settings, sent, lambda event: up.set() if event.text == "up" else None))
-    await asyncio.wait_for(up.wait(), 30)
+    await asyncio.wait_for(up.wait(), 120)
     await link_to(settings).sender.revoke(Keys(sent.run_id))
     report = await running
     assert report.cancelled
@@ -222,7 +222,7 @@ async def test_a_stopped_worker_cancels_what_runs(redis_url: str, tmp_path: Path
         running = asyncio.create_task(
             run(settings, submission(workflow), lambda event: up.set() if event.text == "up" else None)
         )
-        await asyncio.wait_for(up.wait(), 30)
+        await asyncio.wait_for(up.wait(), 120)
         await asyncio.to_thread(stopped.end)
         report = await running
     assert report.cancelled
@@ -279,7 +279,7 @@ async def test_a_busy_worker_is_waited_for(redis_url: str, tmp_path: Path) -> No
 
     with worker(tmp_path, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1"):
         first = asyncio.create_task(run(settings, blocks, lambda event: up.set()))
-        await asyncio.wait_for(up.wait(), 30)
+        await asyncio.wait_for(up.wait(), 120)
         second = asyncio.create_task(run(settings, submission(document(command("b", "true"))), notice=notice))
         reports = await asyncio.gather(first, second)
     assert all(report.success for report in reports)
@@ -395,7 +395,7 @@ async def test_a_restart_of_redis_during_a_run(own_redis: RedisServer, tmp_path:
         running = asyncio.create_task(
             run(settings, sent, lambda event: up.set() if event.text == "up" else None)
         )
-        await asyncio.wait_for(up.wait(), 30)
+        await asyncio.wait_for(up.wait(), 120)
         own_redis.kill()
         await asyncio.to_thread(own_redis.start)
         go.touch()
@@ -440,7 +440,7 @@ async def _killed_on_its_way(
 
     with worker(folder, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1") as theirs:
         running = asyncio.create_task(run(settings, sent, listen, notices.append))
-        await asyncio.wait_for(up.wait(), 60)
+        await asyncio.wait_for(up.wait(), 120)
         killed = theirs.pool()[0]
         if undoing is not None:
             running.cancel()
@@ -530,7 +530,7 @@ async def test_a_killed_worker_is_not_waited_for_in_silence(redis_url: str, tmp_
         running = asyncio.create_task(
             run(settings, sent, lambda event: up.set() if event.text == "up" else None)
         )
-        await asyncio.wait_for(up.wait(), 30)
+        await asyncio.wait_for(up.wait(), 120)
         assert killed.process is not None
         killed.kill_all()
         with pytest.raises(EngineFailed, match="no sign of life"):
@@ -549,7 +549,7 @@ async def test_another_worker_goes_on_after_a_machine_died(redis_url: str, tmp_p
         running = asyncio.create_task(
             run(settings, sent, lambda event: up.set() if event.text == "up" else None)
         )
-        await asyncio.wait_for(up.wait(), 60)
+        await asyncio.wait_for(up.wait(), 120)
         theirs.kill_all()
         theirs.start()
         report = await running

@@ -26,7 +26,7 @@ from codegen.document import parse
 from codegen.result import RunResult
 from control.client import PrefectClient
 from control.health import PrefectAnswers
-from flows import slots
+from flows import admission, slots
 from flows.router import route_workflow
 from flows.session import Session, listening
 from steps.events import ignore
@@ -368,6 +368,20 @@ def test_a_run_takes_the_place_of_older_ones(site: Site) -> None:
     assert second.ended()[0].is_cancelled()
     until(lambda: "start c" in site.log, "the last one works")
     assert site.log[:3] == ["start a", "undone a", "end a"]
+    site.let_go()
+    assert third.ended()[1].success
+    assert site.log[-2:] == ["start c", "end c"]
+
+
+def test_a_run_that_was_overtaken_is_replaced(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest one has the place, also where it came just when the place was free."""
+    monkeypatch.setattr(admission, "SECONDS_BETWEEN_TRIES", 10.0)
+    first = site.run("a", on_conflict="replace")
+    site.until_written("start a")
+    second = site.run("b", on_conflict="replace")
+    assert first.ended()[0].is_cancelled()
+    third = site.run("c", on_conflict="replace")
+    assert second.ended()[0].is_cancelled()
     site.let_go()
     assert third.ended()[1].success
     assert site.log[-2:] == ["start c", "end c"]

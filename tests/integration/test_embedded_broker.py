@@ -27,7 +27,7 @@ from control.ports import any_free
 from control.processes import wait_for
 from control.supervisor import StartFailed, check, down, up
 
-PATIENCE = 30.0
+PATIENCE = 180.0
 
 
 def only_the_broker(home: Home, options: Options) -> Plan:
@@ -116,14 +116,14 @@ async def test_one_url_serves_queue_results_and_events(home: Home) -> None:
     with connect(url) as connection:
         queue = connection.SimpleQueue("work")
         queue.put({"step": 1})
-        message = queue.get(timeout=5)
+        message = queue.get(timeout=60)
         message.ack()
         queue.close()
     assert message.payload == {"step": 1}
     async with redis.asyncio.Redis.from_url(url) as client, client.pubsub() as subscription:
         await subscription.subscribe("events")
         await client.publish("events", "done")
-        heard = [await subscription.get_message(timeout=5) for _ in range(2)]
+        heard = [await subscription.get_message(timeout=60) for _ in range(2)]
     assert [text["data"] for text in heard if text and text["type"] == "message"] == [b"done"]
 
 

@@ -35,7 +35,7 @@ ROOT = FOLDER.parent.parent
 TIMES = {"started_at", "ended_at", "start_time", "end_time", "time"}
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     # Prefect leaves connections to its server to the garbage collector when an event loop ends.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
 ]

@@ -15,7 +15,7 @@ from flows.router import route_workflow
 from rehearsal.server import temporary_server
 
 pytestmark = [
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(600),
     # Prefect leaves connections to its server to the garbage collector when an event loop ends.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
 ]

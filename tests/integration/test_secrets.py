@@ -18,7 +18,7 @@ from rehearsal.server import temporary_server
 from tests.integration.brokers import redis_server, worker
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
 ]
 

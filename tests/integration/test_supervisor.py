@@ -19,7 +19,7 @@ from control.plan import Backoff, Plan, Service
 from control.processes import birth, wait_for
 from control.supervisor import Planner, StartFailed, check, down, up
 
-PATIENCE = 30.0
+PATIENCE = 180.0
 READY = 'touch "$READY"; exec sleep 1000'
 INSTALLATION = Installation(
     prefect_api_url="http://127.0.0.1:4200/api",

@@ -28,7 +28,7 @@ async def test_it_ends_even_when_a_cancellation_is_swallowed() -> None:
                 if swallowed == 3:
                     raise
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         async with alongside(stubborn()) as work:
             await asyncio.sleep(0)
     assert work.cancelled()

@@ -22,7 +22,7 @@ def test_birth_tells_a_living_process(look: Callable[[int], str | None]) -> None
     assert first
     assert look(process.pid) == first
     process.kill()
-    assert wait_for(lambda: look(process.pid) is None, 10)
+    assert wait_for(lambda: look(process.pid) is None, 60)
     process.wait()
     assert look(process.pid) is None
 

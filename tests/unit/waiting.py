@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-PATIENCE = 30.0
+PATIENCE = 180.0
 
 
 async def wait_until(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
