@@ -75,6 +75,7 @@ def _rabbitmq() -> dict[str, Any]:
         "broker_transport_options": {"confirm_publish": True, "confirm_timeout": 5.0},
         # Replicated, safe on disk, and counts redeliveries.
         "task_default_queue_type": "quorum",
+        "task_create_missing_queue_type": "quorum",
         # Finds out that the other end vanished without a word.
         "broker_heartbeat": 30,
     }

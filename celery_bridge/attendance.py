@@ -10,7 +10,7 @@ from kombu.exceptions import KombuError
 from celery_bridge.clients import AWAY
 from celery_bridge.errors import EngineUnreachable
 from celery_bridge.followed import Followed, Notice
-from celery_bridge.settings import BridgeSettings
+from celery_bridge.settings import QUEUE, BridgeSettings
 from celery_bridge.urls import masked
 
 FIRST_LOOK = 3.0
@@ -23,6 +23,7 @@ ANSWER_WITHIN = 1.0
 class Roll:
     """How many workers answered, and how many of them take from the queue."""
 
+    queue: str
     answered: int
     attending: int
 
@@ -35,59 +36,58 @@ class Attendance:
         self._settings = settings
         self._one_at_a_time = asyncio.Lock()
         self._called_at = 0.0
-        self._last = Roll(0, 0)
+        self._taken: list[frozenset[str]] = []
 
-    async def roll(self) -> Roll:
+    async def roll(self, queue: str) -> Roll:
         """Who attends, as of now or a moment ago. A broker that can't be asked has no workers."""
         loop = asyncio.get_running_loop()
         async with self._one_at_a_time:
             if not self._called_at or loop.time() - self._called_at > BETWEEN_LOOKS / 2:
                 try:
-                    self._last = await asyncio.to_thread(self._call)
+                    self._taken = await asyncio.to_thread(self._call)
                 except (KombuError, *AWAY):
-                    self._last = Roll(0, 0)
+                    self._taken = []
                 self._called_at = loop.time()
-            return self._last
+            return Roll(queue, len(self._taken), sum(queue in queues for queues in self._taken))
 
-    async def see_begun(self, followed: Followed, notice: Notice) -> None:
-        """Return once a worker has begun the run. Raises EngineUnreachable when none attends in time."""
+    async def see_begun(self, followed: Followed, queue: str, notice: Notice) -> None:
+        """Return once a worker of the queue has begun the run. EngineUnreachable: none attends in time."""
         loop, timeout = asyncio.get_running_loop(), self._settings.worker_timeout
         give_up = loop.time() + timeout
         pause, said = min(FIRST_LOOK, timeout / 2), ""
         while not await _began(followed, pause):
-            roll = await self.roll()
+            roll = await self.roll(queue)
             if roll.attending:
                 give_up, pause = loop.time() + timeout, BETWEEN_BUSY_LOOKS
                 text = "The workflow waits behind other work: all workers are busy"
             elif loop.time() >= give_up:
-                raise EngineUnreachable(f"{self._absence(roll)} within {timeout:g} s. {self._cure()}")
+                raise EngineUnreachable(f"{self._absence(roll)} within {timeout:g} s. {_cure(queue)}")
             else:
                 pause = min(BETWEEN_LOOKS, max(0.05, give_up - loop.time()))
-                text = f"{self._absence(roll)}; the workflow waits. {self._cure()}"
+                text = f"{self._absence(roll)}; the workflow waits. {_cure(queue)}"
             if text != said:
                 said = text
                 notice(text)
 
-    def _call(self) -> Roll:
+    def _call(self) -> list[frozenset[str]]:
+        """The queues that each worker takes from."""
         replies = self._app.control.broadcast("active_queues", reply=True, timeout=ANSWER_WITHIN) or []
         taken = [queues for reply in replies for queues in reply.values()]
-        ours = [
-            queues for queues in taken if any(one["name"] == self._settings.queue for one in queues or ())
-        ]
-        return Roll(len(taken), len(ours))
+        return [frozenset(one["name"] for one in queues or ()) for queues in taken]
 
     def _absence(self, roll: Roll) -> str:
-        where = f"queue {self._settings.queue!r} of {masked(self._settings.broker_url)}"
+        where = f"queue {roll.queue!r} of {masked(self._settings.broker_url)}"
         if roll.answered:
             return f"Of {roll.answered} Celery workers that answer, none takes from {where}"
         return f"No Celery worker answers on {where}"
 
-    def _cure(self) -> str:
-        return (
-            "Start one: `opsconductor up`, or "
-            f"`celery -A celery_bridge.worker worker -Q {self._settings.queue}`, "
-            "or add `-I celery_bridge.tasks` to your own."
-        )
+
+def _cure(queue: str) -> str:
+    by_up = "`opsconductor up`" if queue == QUEUE else f"`OPSCONDUCTOR_QUEUES={queue} opsconductor up`"
+    return (
+        f"Start one: {by_up}, or `celery -A celery_bridge.worker worker -Q {queue}`, "
+        "or add `-I celery_bridge.tasks` to your own."
+    )
 
 
 async def _began(followed: Followed, seconds: float) -> bool:

@@ -65,7 +65,7 @@ async def run_remotely(
                     f"It had not ended, and goes on: nothing is done again from {submission.again_from!r} on"
                 )
             async with alongside(_kept_going(link, followed, submission)):
-                report = await _awaited(link, followed, notice)
+                report = await _awaited(link, followed, submission.queue or link.settings.queue, notice)
         except asyncio.CancelledError:
             _uncancel()
             report = await _ended(link, followed, submission)
@@ -89,8 +89,8 @@ async def ended_remotely(
         return report
 
 
-async def _awaited(link: Link, followed: Followed, notice: Notice) -> Report:
-    async with alongside(link.attendance.see_begun(followed, notice)) as attendance:
+async def _awaited(link: Link, followed: Followed, queue: str, notice: Notice) -> Report:
+    async with alongside(link.attendance.see_begun(followed, queue, notice)) as attendance:
         either: list[asyncio.Future[Any]] = [attendance, followed.report]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if attendance.done() and (error := attendance.exception()):

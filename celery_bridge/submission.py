@@ -18,8 +18,10 @@ from celery_bridge.calling_off import withdraw
 from celery_bridge.channel import Keys
 from celery_bridge.clients import AWAY, Backend
 from celery_bridge.errors import EngineUnreachable
+from celery_bridge.priorities import NORMAL, priority_for
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.urls import masked
+from codegen.workflow import Priority
 
 RUN_WORKFLOW = "opsconductor.run_workflow"
 AT_ONCE = 4
@@ -43,6 +45,18 @@ class Submission:
     again_from: str | None = None
     began: datetime | None = None
     """When it began first."""
+
+    @property
+    def queue(self) -> str | None:
+        """The queue that the document asks for."""
+        queue: str | None = self.document.get("queue")
+        return queue
+
+    @property
+    def priority(self) -> Priority:
+        """Before or after which others it is to be taken."""
+        priority: Priority = self.document.get("priority", NORMAL)
+        return priority
 
 
 class Sender:
@@ -144,7 +158,8 @@ class Sender:
             RUN_WORKFLOW,
             kwargs=arguments,
             task_id=keys.task_id,
-            queue=self._settings.queue,
+            queue=submission.queue or self._settings.queue,
+            priority=priority_for(self._settings.broker_url, submission.priority),
             # So that no message outlives the key that says it was cancelled.
             expires=self._settings.ttl,
             argsrepr="()",

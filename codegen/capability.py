@@ -14,12 +14,15 @@ Kind = Literal["step type", "step key", "document key"]
 _NO_QUESTION = "a Celery worker can't pause a run and wait for a person's answer, which comes through Prefect"
 _NO_EVENTS = "a Celery worker has no connection to Prefect's event system"
 
+_NO_QUEUE = "it works where the router does, and can't choose the workers of a queue"
+
 LIMITS: dict[tuple[Kind, str], dict[EngineName, str]] = {
     ("step type", "approval"): {"celery": _NO_QUESTION},
     ("step type", "emit"): {"celery": _NO_EVENTS},
     ("step type", "listen"): {"celery": _NO_EVENTS},
     ("step key", "requires_approval"): {"celery": _NO_QUESTION},
     ("document key", "requires_approval"): {"celery": _NO_QUESTION},
+    ("document key", "queue"): {"prefect": _NO_QUEUE},
 }
 
 

@@ -111,6 +111,7 @@ DocumentName = Annotated[
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$", max_length=200
     ),
 ]
+QueueName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=100)]
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),

@@ -7,12 +7,13 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from codegen.defaults import Defaults, inherit
-from codegen.fields import DocumentName, Duration, Identifier, Model, Name, Positive, Template
+from codegen.fields import DocumentName, Duration, Identifier, Model, Name, Positive, QueueName, Template
 from codegen.groups import Step
 from codegen.parameters import Parameter
 from codegen.step import OnError, Risk
 
 EnginePreference = Literal["auto", "celery", "prefect"]
+Priority = Literal["low", "normal", "high"]
 WorkflowType = Literal[
     "system_maintenance",
     "deployment",
@@ -94,6 +95,8 @@ class Workflow(Model):
     requires_approval: bool = False
     defaults: Defaults | None = None
     concurrency: Concurrency | None = None
+    queue: QueueName | None = None
+    priority: Priority = "normal"
     triggers: Triggers | None = None
     engine: Engine = Engine()
     workflows: dict[DocumentName, Workflow] = Field(default_factory=dict)

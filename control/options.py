@@ -1,6 +1,7 @@
 """What the environment says about the installation."""
 
 import os
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ _EXAMPLES = {
     "OPSCONDUCTOR_RESULT_BACKEND": "redis://host:6379/0",
     "PREFECT_API_URL": "https://host/api",
 }
+_QUEUE = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]{0,99})(=(?P<at_once>[1-9][0-9]{0,2}))?")
+RUNS_AT_ONCE = 4
 _BROKERS = (*_REDIS, "amqp", "amqps", "pyamqp")
 
 
@@ -39,6 +42,8 @@ class Options(BaseModel):
     result_backend: str | None = Field(default=None, repr=False)
     prefect_api_url: str | None = None
     prefect_ui_url: str | None = None
+    queues: dict[str, int] = Field(default_factory=dict)
+    """Queues that get a worker of their own, each with how many runs it works on at once."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Options":
@@ -50,6 +55,7 @@ class Options(BaseModel):
             result_backend=_url(given, "OPSCONDUCTOR_RESULT_BACKEND", _REDIS),
             prefect_api_url=_url(given, "PREFECT_API_URL", ("http", "https")),
             prefect_ui_url=_text(given, "PREFECT_UI_URL"),
+            queues=_queues(_text(given, "OPSCONDUCTOR_QUEUES") or ""),
         )
 
     @property
@@ -71,6 +77,17 @@ def _port(text: str | None) -> int | None:
     if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 65535:
         raise BadSetting("OPSCONDUCTOR_PORT", text, "set it to a number from 1 to 65535, or leave it out")
     return int(text)
+
+
+def _queues(text: str) -> dict[str, int]:
+    queues: dict[str, int] = {}
+    for one in text.replace(",", " ").split():
+        found = _QUEUE.fullmatch(one)
+        if found is None or found["name"] in queues:
+            cure = "name each queue once, with how many runs it works on at once: linux=2 gpu=1"
+            raise BadSetting("OPSCONDUCTOR_QUEUES", text, cure)
+        queues[found["name"]] = int(found["at_once"] or RUNS_AT_ONCE)
+    return queues
 
 
 def _url(given: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:

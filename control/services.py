@@ -3,13 +3,15 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from celery_bridge.settings import QUEUE
 from control import ports
 from control.health import PrefectAnswers, ReadyFile, RedisAnswers
 from control.home import Home, Installation
-from control.options import Options
+from control.options import RUNS_AT_ONCE, Options
 from control.plan import Plan, Service
 from control.reach import require_broker, require_prefect
 
@@ -53,7 +55,8 @@ def plan(home: Home, options: Options) -> Plan:
     environment = _client_environment(home, installation)
     own_broker = (_broker(home),) if installation.broker_embedded else ()
     own_prefect = (_prefect(home, installation),) if installation.prefect_embedded else ()
-    others = (_worker(home, environment), _router(home, _routers_environment(environment, options)))
+    router = _router(home, _routers_environment(environment, options))
+    others = (*_workers(home, environment, options), router)
     names = {service.name for service in (*own_broker, *own_prefect)}
     return Plan(
         installation=installation,
@@ -189,14 +192,23 @@ def _prefect(home: Home, installation: Installation) -> Service:
     )
 
 
-def _worker(home: Home, environment: dict[str, str]) -> Service:
-    ready = home.ready / "worker"
-    pool = ("--pool=prefork", "--concurrency=4", "--hostname=opsconductor@%h", "--loglevel=INFO")
+def _workers(home: Home, environment: dict[str, str], options: Options) -> Iterator[Service]:
+    """One for the queue that the router sends to, and one for each of the others."""
+    usual = environment.get("OPSCONDUCTOR_QUEUE", "").strip() or QUEUE
+    for queue, at_once in ({usual: RUNS_AT_ONCE} | options.queues).items():
+        name = "worker" if queue == usual else f"worker-{queue}"
+        yield _worker(home, name, queue, at_once, environment)
+
+
+def _worker(home: Home, name: str, queue: str, at_once: int, environment: dict[str, str]) -> Service:
+    ready = home.ready / name
+    node = name.replace("worker", "opsconductor", 1)
+    pool = ("--pool=prefork", f"--concurrency={at_once}", f"--hostname={node}@%h", "--loglevel=INFO")
     # Greeting other workers takes a second of every start.
-    alone = ("--without-mingle", "--without-gossip", f"--statedb={home.worker / 'revoked'}")
+    alone = ("--without-mingle", "--without-gossip", f"--statedb={home.worker / name}.revoked")
     return Service(
-        name="worker",
-        command=_python("-m", "celery", "-A", "celery_bridge.worker", "worker", *pool, *alone),
+        name=name,
+        command=_python("-m", "celery", "-A", "celery_bridge.worker", "worker", "-Q", queue, *pool, *alone),
         environment=environment | {"OPSCONDUCTOR_READY_FILE": str(ready)},
         health=ReadyFile(path=ready),
         after=("broker",),

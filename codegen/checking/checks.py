@@ -7,7 +7,7 @@ from codegen.checking.key_checks import check_keys
 from codegen.checking.name_checks import Names
 from codegen.checking.order_checks import check_circles, check_ids, connect
 from codegen.checking.references import References
-from codegen.checking.run_checks import Levels, check_runs
+from codegen.checking.run_checks import Levels, check_queues, check_runs
 from codegen.checking.sight import Sight
 from codegen.concurrency import check_key
 from codegen.errors import Problem
@@ -37,7 +37,7 @@ def check(workflow: Workflow, lost: Lost | None = None) -> list[Problem]:
     for document, library, steps in held:
         known = (lost or Lost()) if document is workflow else Lost()
         problems += (within(library.path, one) for one in _check(document, library, steps, known))
-    return [*problems, *Levels(workflow).check()]
+    return [*problems, *check_queues(workflow), *Levels(workflow).check()]
 
 
 def _check(workflow: Workflow, library: Library, steps: list[Place], known: Lost) -> Iterator[Problem]:

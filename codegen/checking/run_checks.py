@@ -63,6 +63,15 @@ def _handed_over(
             yield Problem(place, message, f"give it {parameter.expected}")
 
 
+def check_queues(workflow: Workflow) -> Iterator[Problem]:
+    """A document that is run by another one goes where that one goes."""
+    for document, library in documents(workflow):
+        if document.queue not in (None, workflow.queue):
+            message = f'it asks for the queue "{document.queue}", and the document that runs it does not'
+            cure = "say the same queue in the document that runs it, or leave it out here"
+            yield Problem(joined(library.path, "queue"), message, cure)
+
+
 class Levels:
     """Which document runs which, as a graph."""
 

@@ -21,6 +21,8 @@ KEY_HELP: dict[str, dict[str, str]] = {
         "requires_approval": "Whether a person has to agree before a run begins.",
         "defaults": "Step keys that every step inherits unless it says otherwise.",
         "concurrency": "How many runs of this document at once.",
+        "queue": "The queue of Celery workers that it is for. Left out: the one that the router sends to.",
+        "priority": "Before or after which other documents a queue's workers take it.",
         "triggers": "What starts a run besides a person.",
         "engine": "The author's wish which engine does the work.",
         "workflows": "Documents that its steps may run, by name. Others are looked up in the folders.",

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from redis import Redis
 from celery_bridge.channel import Keys
 from celery_bridge.errors import EngineFailed, EngineUnreachable
 from celery_bridge.follower import NAME
+from celery_bridge.priorities import redis_lists
 from celery_bridge.remote import link_to, run_remotely
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Submission
@@ -51,6 +53,16 @@ async def run(
     notice: Callable[[str], None] = lambda text: None,
 ) -> Report:
     return await run_remotely(link_to(settings), sent, listener, notice)
+
+
+def waiting(redis: Redis, queue: str) -> int:
+    """How many messages wait in a queue."""
+    return sum(int(redis.llen(one)) for one in redis_lists(queue))
+
+
+def waits(redis: Redis, queue: str, number: int) -> bool:
+    """Whether so many messages wait in a queue."""
+    return waiting(redis, queue) == number
 
 
 @pytest.fixture
@@ -236,15 +248,41 @@ async def test_cancelled_while_queued_it_never_starts(
     mark = tmp_path / "mark"
     running = asyncio.create_task(run(unattended, submission(document(command("a", f"touch {mark}")))))
     with Redis.from_url(redis_url) as redis:
-        await wait_until(lambda: redis.llen(unattended.queue) == 1)
+        await wait_until(lambda: waiting(redis, unattended.queue) == 1)
         running.cancel()
         report = await running
         assert report.cancelled
         assert report.steps["a"].status == "cancelled"
         with worker(tmp_path, redis_url, redis_url, "-Q", unattended.queue, "--concurrency=1"):
             assert (await run(unattended, submission(document(command("b", "true"))))).success
-            assert redis.llen(unattended.queue) == 0
+            assert waiting(redis, unattended.queue) == 0
     assert not mark.exists()
+
+
+async def test_a_document_chooses_its_queue(settings: BridgeSettings, redis_url: str, tmp_path: Path) -> None:
+    """It is run by the workers of that queue only; the message says which one nobody takes from."""
+    queue = f"linux-{uuid4()}"
+    sent = submission(document(command("a", "true"), queue=queue))
+    with pytest.raises(EngineUnreachable, match=f"none takes from queue '{queue}'") as caught:
+        await run(replace(settings, worker_timeout=1), sent)
+    assert f"OPSCONDUCTOR_QUEUES={queue} opsconductor up" in str(caught.value)
+    with worker(tmp_path, redis_url, redis_url, "-Q", queue, "--concurrency=1"):
+        assert (await run(settings, submission(document(command("a", "true"), queue=queue)))).success
+
+
+async def test_urgent_ones_go_first(unattended: BridgeSettings, redis_url: str, tmp_path: Path) -> None:
+    """Of the runs that wait in a queue, whatever the order in which they came."""
+    log, patient = tmp_path / "log", replace(unattended, worker_timeout=300)
+    runs = []
+    with Redis.from_url(redis_url) as redis:
+        for number, priority in enumerate(("low", "normal", "low", "high", "normal"), start=1):
+            one = document(command("a", f"echo {priority} >> {log}"), priority=priority)
+            runs.append(asyncio.create_task(run(patient, submission(one))))
+            await wait_until(partial(waits, redis, patient.queue, number))
+    with worker(tmp_path, redis_url, redis_url, "-Q", patient.queue, "--concurrency=1"):
+        reports = await asyncio.gather(*runs)
+    assert all(report.success for report in reports)
+    assert log.read_text().split() == ["high", "normal", "normal", "low", "low"]
 
 
 async def test_no_worker_is_said_and_then_an_error(
@@ -315,7 +353,7 @@ async def test_sent_twice_it_runs_once(settings: BridgeSettings, tmp_path: Path)
     assert together == (later, later)
     assert later.success
     with Redis.from_url(settings.broker_url) as redis:
-        await wait_until(lambda: not redis.llen(settings.queue) and not redis.hlen("unacked"))
+        await wait_until(lambda: not waiting(redis, settings.queue) and not redis.hlen("unacked"))
     assert mark.read_text() == "x\n"
 
 
@@ -359,7 +397,7 @@ async def test_many_runs_need_few_connections_and_threads(settings: BridgeSettin
         await wait_until(lambda: len(up) == 4)
         runs += [asyncio.create_task(run(settings, submission(quick))) for _ in range(196)]
         # The worker has fetched some ahead of time.
-        await wait_until(lambda: redis.llen(settings.queue) + redis.hlen("unacked") == 200)
+        await wait_until(lambda: waiting(redis, settings.queue) + redis.hlen("unacked") == 200)
         clients = redis.client_list()
         go.touch()
         reports = await asyncio.gather(*runs)

@@ -45,6 +45,13 @@ def test_celery_cannot_ask_people_or_talk_to_prefect(
     assert reasons["prefect"] == ()
 
 
+def test_prefect_has_no_queues() -> None:
+    """A document for the workers of a queue is for Celery."""
+    reasons = able(workflow([step("a")], queue="linux", priority="high"))
+    assert [(reason.path, reason.construct) for reason in reasons["prefect"]] == [("queue", "'queue'")]
+    assert reasons["celery"] == ()
+
+
 def test_all_reasons_are_given() -> None:
     """One for each use, in the order of the document."""
     reasons = able(workflow([APPROVAL, {**APPROVAL, "id": "again"}], requires_approval=True))

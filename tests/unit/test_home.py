@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import stat
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from control.health import RedisAnswers
 from control.home import Home, HomeError, Installation, ServiceRecord, home_error
 from control.locks import take
 from control.logfiles import bound, tail
-from control.options import BadSetting, Options
+from control.options import RUNS_AT_ONCE, BadSetting, Options
 from control.plan import Backoff, Service
+from control.services import plan
 
 SECRET_URL = "redis://:s3cr3t@127.0.0.1:6379/0"
 
@@ -179,6 +181,36 @@ def test_options_come_from_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "queues"),
+    [
+        ("linux=2 gpu=1", {"linux": 2, "gpu": 1}),
+        ("linux, gpu=12,", {"linux": RUNS_AT_ONCE, "gpu": 12}),
+        (" ", {}),
+    ],
+)
+def test_queues_come_with_their_numbers(given: str, queues: dict[str, int]) -> None:
+    """Without a number, a queue's worker works on as many runs as the usual one."""
+    assert Options.from_environment({"OPSCONDUCTOR_QUEUES": given}).queues == queues
+
+
+def test_each_queue_has_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Besides the one of the usual queue, which may be given another number."""
+    monkeypatch.delenv("OPSCONDUCTOR_QUEUE", raising=False)
+    home = Home(tmp_path / "home").create()
+    made = plan(home, Options(queues={"linux": 2, "opsconductor": 9})).services
+    workers = {service.name: service.command for service in made if service.name.startswith("worker")}
+    assert list(workers) == ["worker", "worker-linux"]
+    assert {("-Q", "opsconductor"), ("--pool=prefork", "--concurrency=9")} <= pairs(workers["worker"])
+    assert {("-Q", "linux"), ("--pool=prefork", "--concurrency=2")} <= pairs(workers["worker-linux"])
+    nodes = [word for command in workers.values() for word in command if word.startswith("--hostname")]
+    assert len(set(nodes)) == 2
+
+
+def pairs(words: tuple[str, ...]) -> set[tuple[str, str]]:
+    return set(pairwise(words))
+
+
+@pytest.mark.parametrize(
     ("given", "read", "results"),
     [
         ("valkey://h:1/0", "redis://h:1/0", "redis://h:1/0"),
@@ -201,6 +233,10 @@ def test_brokers_go_by_several_names(given: str, read: str, results: str | None)
         ("OPSCONDUCTOR_PORT", "0", "'0'"),
         ("OPSCONDUCTOR_PORT", "65536", "'65536'"),
         ("OPSCONDUCTOR_PORT", "\u0664\u0662", "1 to 65535"),
+        ("OPSCONDUCTOR_QUEUES", "linux=0", "'linux=0': name each queue once"),
+        ("OPSCONDUCTOR_QUEUES", "linux=two", "linux=2 gpu=1"),
+        ("OPSCONDUCTOR_QUEUES", "a=1 a=2", "once"),
+        ("OPSCONDUCTOR_QUEUES", "a/b", "'a/b'"),
         ("OPSCONDUCTOR_BROKER_URL", "sqla+sqlite:///x.db", "sqla+sqlite"),
         ("OPSCONDUCTOR_BROKER_URL", "localhost:6379", "redis://"),
         ("OPSCONDUCTOR_BROKER_URL", "kafka://u:s3cr3t@h", "kafka://u:***@h"),

@@ -52,6 +52,19 @@ def test_what_is_handed_over_must_fit() -> None:
     ]
 
 
+def test_the_queue_is_that_of_the_document_around_it() -> None:
+    """A document can't be run where its own workers are not."""
+    held = simple(queue="linux", workflows={"deep": simple(queue="gpu")})
+    found = refusals(document(call(), sub=held))
+    assert [one.partition(": ")[0] for one in found] == [
+        "workflows.sub.queue",
+        "workflows.sub.workflows.deep.queue",
+    ]
+    assert '"linux"' in found[0]
+    assert "say the same queue" in found[0]
+    parse({**document(call(), sub=simple(queue="linux"), none=simple()), "queue": "linux"})
+
+
 def test_templates_are_checked_when_they_are_filled_in() -> None:
     """Nobody knows before what they give."""
     parse(document(call(parameters={"n": "{{ name }}"}), sub=SUB))
