@@ -17,7 +17,7 @@ from steps.clock import present
 from steps.errors import StepFailed
 from steps.executor import executor
 from steps.scope import Answer, Ask, Outcome, Question, Scope, Surroundings
-from steps.work import Inner, Work
+from steps.work import Inner, Work, inside
 
 PATIENCE = 30 * 86_400.0
 """Seconds that a question waits where the document doesn't say: what GitHub and Azure Pipelines take."""
@@ -116,6 +116,9 @@ class _AskedBefore:
         return self.inner.works
 
     async def __call__(self, scope: Scope, error: StepError | None = None) -> Outcome:
+        was_begun = scope.was_done_again(work.id for work in inside(self.works))
+        if scope.surroundings.halt.closed and not was_begun:
+            raise asyncio.CancelledError
         await self.once.passed(scope)
         return await self.inner(scope, error)
 

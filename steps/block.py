@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from codegen.result import StepError, StepRecord
+from codegen.result import StepError, StepRecord, StepStatus
+from codegen.schedule import Ending
 from codegen.step import Join, Retry
 from steps.causes import any_lost, first_failure
 from steps.driver import Driver
 from steps.errors import InnerFailed, InnerLost
 from steps.frame import Frame
-from steps.scope import Outcome, Scope
-from steps.timing import limited
+from steps.records import error_of
+from steps.scope import Outcome, Scope, Surroundings
+from steps.timing import limited, timed_out
 from steps.tries import with_retries
 from steps.work import Branch, Work, blank, inside
 
@@ -39,8 +42,8 @@ class Block:
         async def once(scope: Scope) -> Outcome:
             if error is None:  # else it handles a failure, which is no try of the step
                 scope.attempts += 1
-            async with limited(self.timeout):
-                return await self._once(scope, error or scope.error)
+            number = scope.attempts if error is None else 0
+            return await self._tried(scope, number, error or scope.error)
 
         halt = scope.surroundings.halt
 
@@ -52,29 +55,58 @@ class Block:
 
         return await with_retries(once, self.retry, scope, unless=over, at_once=again)
 
-    async def _once(self, scope: Scope, error: StepError | None) -> Outcome:
-        # A copy: what runs side by side in another execution has records of its own under the same ids.
-        fresh = blank(self.works)
-        steps = {**scope.surroundings.steps, **scope.inner, **fresh}
-        surroundings = replace(scope.surroundings, steps=steps)
-        driver = Driver(self.works, Frame(surroundings, scope.spots, error), self.enough)
-        branch = self.branch(scope) if self.branch is not None else None
-        try:
-            ending = await driver.run(branch)
-        finally:
-            scope.inner.update({id: steps[id] for id in fresh})
+    async def _tried(self, scope: Scope, number: int, error: StepError | None) -> Outcome:
+        """One try. One that an earlier life saw being ended from outside is only brought to the same end."""
+        around = scope.surroundings
+        cut = None if around.halt.insists else around.journal.was_cut(scope.key, number)
+        if cut is None:
+            async with limited(self.timeout) as limit:
+
+                def note() -> None:
+                    status: StepStatus = "failed" if limit is not None and limit.expired() else "cancelled"
+                    around.journal.cut(scope.key, StepRecord(status=status, attempts=number))
+
+                return await self._once(scope, error, note)
+        await self._driven(scope, error, replace(around, halt=around.halt.closed_inside()))
+        if cut.status == "failed" and self.timeout is not None:
+            raise timed_out(self.timeout)
+        raise asyncio.CancelledError
+
+    async def _once(self, scope: Scope, error: StepError | None, when_cut: Callable[[], None]) -> Outcome:
+        around = scope.surroundings
+        ending, steps = await self._driven(scope, error, around, when_cut)
+        if ending == "cancelled" and around.halt.closed:
+            raise asyncio.CancelledError
         if ending != "succeeded":
             cause = self._cause(steps, scope)
             raise InnerLost(cause) if any_lost(self.works, steps) else InnerFailed(cause)
-        inside = Scope(surroundings, scope.step, spots=scope.spots, error=error)
+        inside = Scope(replace(around, steps=steps), scope.step, spots=scope.spots, error=error)
         return inside.outputs(Outcome(), self.outputs)
+
+    async def _driven(
+        self,
+        scope: Scope,
+        error: StepError | None,
+        around: Surroundings,
+        when_cut: Callable[[], None] = lambda: None,
+    ) -> tuple[Ending, dict[str, StepRecord]]:
+        # A copy: what runs side by side in another execution has records of its own under the same ids.
+        fresh = blank(self.works)
+        steps = {**around.steps, **scope.inner, **fresh}
+        frame = Frame(replace(around, steps=steps), scope.spots, error)
+        driver = Driver(self.works, frame, self.enough, when_cut)
+        branch = self.branch(scope) if self.branch is not None else None
+        try:
+            return await driver.run(branch), steps
+        finally:
+            scope.inner.update({id: steps[id] for id in fresh})
 
     def _cause(self, steps: Mapping[str, StepRecord], scope: Scope) -> StepError:
         cause = first_failure(self.works, steps)
         if cause is None and self.enough is not None:  # here a tolerated failure counts, too
             cause = next((steps[work.id].error for work in self.works if steps[work.id].error), None)
         if cause is None:
-            return StepError(message="failed, and no step says why", step=scope.step)
+            return error_of(scope, "failed, and no step says why")
         if self.enough is None:
             return cause
         won = sum(steps[work.id].status == "succeeded" for work in self.works if work.node.parent is None)

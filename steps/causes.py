@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from codegen.result import FINAL, SATISFIED, StepError, StepRecord
+from codegen.result import FINAL, SATISFIED, StepError, StepRecord, StepStatus
 from steps.work import Work
 
 
@@ -32,19 +32,20 @@ def any_lost(works: Iterable[Work], steps: Mapping[str, StepRecord]) -> bool:
     return any(steps[work.id].status == "lost" for work in works)
 
 
-def why_blocked(work: Work, steps: Mapping[str, StepRecord]) -> StepError:
-    """The error of a step that could not start."""
+def why_blocked(work: Work, steps: Mapping[str, StepRecord]) -> str:
+    """What is said of a step that could not start."""
     for id in (*work.node.after, work.node.parent):
         if id is not None and steps[id].status in FINAL - SATISFIED:
-            return StepError(message=f"blocked because {id} {_ended_how(steps[id])}", step=work.id)
-    return StepError(message="blocked", step=work.id)
+            return blocked_by(id, steps[id].status)
+    return "blocked"
+
+
+def blocked_by(id: str, status: StepStatus) -> str:
+    """What is said of a step that could not start because another one ended so."""
+    return f"blocked because {id} {'failed' if status == 'failed' else f'was {status}'}"
 
 
 def _failed_itself(work: Work, record: StepRecord) -> bool:
     if record.status not in ("failed", "lost") or record.error is None:
         return False
     return not work.is_frame or record.error.step == work.id
-
-
-def _ended_how(record: StepRecord) -> str:
-    return "failed" if record.status == "failed" else f"was {record.status}"

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from codegen.result import StepRecord
 from codegen.schedule import Change, Conductor, Ending
@@ -11,7 +11,7 @@ from steps.errors import StepFailed
 from steps.events import now
 from steps.execution import Execution
 from steps.frame import Frame
-from steps.records import refused
+from steps.records import error_of, refused
 from steps.scope import Scope
 from steps.work import Work
 
@@ -20,16 +20,25 @@ class Driver:
     """Runs the works of one list. Steps start the moment their own dependencies allow.
 
     A race ends with the success of `enough` steps of its top level; what still runs then is cancelled.
+    `when_cut` hears at once that the task which runs the list is cancelled.
     """
 
-    def __init__(self, works: Iterable[Work], frame: Frame, enough: int | None = None) -> None:
+    def __init__(
+        self,
+        works: Iterable[Work],
+        frame: Frame,
+        enough: int | None = None,
+        when_cut: Callable[[], None] = lambda: None,
+    ) -> None:
         self._works = {work.id: work for work in works}
         self._conductor = Conductor(work.node for work in self._works.values())
         self._frame = frame
         self._steps = frame.surroundings.steps
         self._enough = enough
+        self._when_cut = when_cut
         self._running: dict[asyncio.Task[StepRecord], Execution] = {}
         self._ended: asyncio.Queue[asyncio.Task[StepRecord]] = asyncio.Queue()
+        self._held: list[tuple[str, StepRecord]] = []
         self._cancelled = False
 
     async def run(self, branch: str | None = None) -> Ending:
@@ -46,7 +55,9 @@ class Driver:
             try:
                 task = await self._ended.get()
             except asyncio.CancelledError as error:
-                cancellation = cancellation or error
+                if cancellation is None:
+                    cancellation = error
+                    self._when_cut()
                 self.cancel()
             else:
                 self._close(task)
@@ -93,8 +104,18 @@ class Driver:
         """A step ended. A task that was cancelled before its first moment has no record of its own."""
         execution = self._running.pop(task)
         record = execution.cancelled() if task.cancelled() else task.result()
-        id = execution.id
-        self._steps[id] = record
+        self._steps[execution.id] = record
+        if self._frame.surroundings.halt.closed and record.status == "cancelled":
+            self._held.append((execution.id, record))  # before the list was ended the others went further
+        else:
+            self._end(execution.id, record)
+        if not self._running and self._held:
+            held, self._held = self._held, []
+            self._apply(self._conductor.stop("cancelled"))
+            for id, cancelled in held:
+                self._end(id, cancelled)
+
+    def _end(self, id: str, record: StepRecord) -> None:
         self._apply(self._conductor.end(id, record.status))
         self._end_a_decided_race()
 
@@ -129,7 +150,7 @@ class Driver:
         if status == "failed":
             error = first_failure(self._works.values(), self._steps, under=work.id)
         elif status == "blocked":
-            error = why_blocked(work, self._steps)
+            error = error_of(self._scope(work), why_blocked(work, self._steps))
         begun = self._steps[work.id].started_at
         record = StepRecord(status=status, error=error, started_at=begun, ended_at=now() if begun else None)
         self._steps[work.id] = record

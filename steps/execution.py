@@ -66,9 +66,10 @@ class Execution:
         for work in self._inside():
             if work.id in ran:
                 continue
-            record = self._steps[work.id] = left(work.id, status, self.id)
+            scope = self._frame.scope(work.id)
+            record = self._steps[work.id] = left(scope, status, self.id)
             if work.perform is not None:
-                _tell_end(self._frame.scope(work.id), record)
+                _tell_end(scope, record)
 
     async def _only_once(self) -> StepRecord:
         scope = self._frame.scope(self._work.id)
@@ -105,7 +106,7 @@ class Execution:
         """What ran inside an execution is an item of the record of the step that it was."""
         for work in self._inside():
             inner = [
-                scope.inner.get(work.id) or left(work.id, record.status, self.id)
+                scope.inner.get(work.id) or left(scope.of(work.id), record.status, self.id)
                 for scope, record in zip(scopes, records, strict=True)
             ]
             self._steps[work.id] = side_by_side(inner, spots)

@@ -13,9 +13,9 @@ class Halt:
     one is done again, as in undoing.
     """
 
-    def __init__(self, *, insists: bool = False) -> None:
+    def __init__(self, *, insists: bool = False, closed: bool = False) -> None:
         self.called = False
-        self.closed = False
+        self.closed = closed
         self.insists = insists
         self._hear: list[Callable[[], None]] = []
 
@@ -24,6 +24,12 @@ class Halt:
         self.called = True
         for hear in self._hear:
             hear()
+
+    def closed_inside(self) -> Halt:
+        """One for a list inside that an earlier life ended: closed, and an early end goes on to here."""
+        inner = Halt(closed=True)
+        inner._hear.append(self.call)
+        return inner
 
     @contextmanager
     def heard(self, hear: Callable[[], None]) -> Iterator[None]:

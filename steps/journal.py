@@ -18,7 +18,7 @@ from codegen.result import StepRecord, StepStatus
 from steps.errors import StepFailed
 from steps.events import now
 
-Kind = Literal["start", "begun", "tried", "ended", "cancel", "waits", "over"]
+Kind = Literal["start", "begun", "tried", "cut", "ended", "cancel", "waits", "over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,11 @@ class Entry:
     """`tried`: all tries of an execution are over, as `record` says; `stops`: it ended the run early.
 
     `begun` comes before, where a second start would do harm. `ended` is the last word on an execution of a
-    group or of a step with failure handlers. `start` begins a try of the run, `over` ends it; `forgotten`:
-    what was done before it is not known. `key` is that of the execution (`Scope.key`), of `cancel` the run's.
-    `waits`: this life ended because nothing was left to do before an answer; `key` names the question, and
-    `time` is when to go on without one.
+    group or of a step with failure handlers. `cut`: the steps inside it are ended from outside, in the try
+    that `record` tells (0: its failure handlers); `failed`: they took too long. `start` begins a try of the
+    run, `over` ends it; `forgotten`: what was done before it is not known. `key` is that of the execution
+    (`Scope.key`), of `cancel` the run's. `waits`: this life ended because nothing was left to do before an
+    answer; `key` names the question, and `time` is when to go on without one.
     """
 
     kind: Kind
@@ -140,6 +141,8 @@ class Journal:
         self._number: dict[str, int] = {}
         self._left: dict[str, deque[tuple[int, Entry]]] = defaultdict(deque)
         self._ends: dict[str, deque[tuple[int, Entry]]] = defaultdict(deque)
+        self._cuts: dict[tuple[str, int, int], StepRecord] = {}
+        self._over: Counter[str] = Counter()
         self._ahead: Counter[str] = Counter()
         self._inside: dict[str, list[Entry]] = defaultdict(list)
         starts = [entry for entry in self._entries if entry.kind == "start"]
@@ -223,6 +226,9 @@ class Journal:
             self._inside.pop(entry.key, None)  # it was a part of what has ended now
         elif entry.kind == "ended":
             self._ends[entry.key].append((next(self._numbers), entry))
+        elif entry.kind == "cut" and entry.record is not None:
+            times = len(self._ends[entry.key]) + self._over[entry.key]
+            self._cuts[entry.key, times, entry.record.attempts] = entry.record
 
     def past(self, key: str) -> Entry | None:
         """What an earlier life tells of the next execution with this key; `begun`: not how it ended."""
@@ -258,8 +264,17 @@ class Journal:
         self._number[key] = next(self._numbers)
         self._write("tried", key, record=record, stops=stops)
 
+    def was_cut(self, key: str, attempt: int) -> StepRecord | None:
+        """What an earlier life tells of steps inside this execution that were then ended from outside."""
+        return self._cuts.get((key, self._over[key], attempt))
+
+    def cut(self, key: str, record: StepRecord) -> None:
+        """Steps inside an execution are ended from outside, as the record says."""
+        self._write("cut", key, record=record)
+
     def ended(self, key: str, status: StepStatus) -> None:
         """An execution is over, with all that was done about its failure."""
+        self._over[key] += 1
         ends = self._ends.get(key)
         number, past = ends.popleft() if ends else (0, None)
         if past is not None and past.status == status:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from codegen.result import StepError, StepRecord, StepStatus
+from steps.causes import blocked_by
 from steps.errors import StepFailed
 from steps.events import now
 from steps.scope import Outcome, Scope, Spot
@@ -72,12 +73,11 @@ def error_of(scope: Scope, message: str) -> StepError:
     )
 
 
-def left(step: str, status: StepStatus, around: str) -> StepRecord:
+def left(scope: Scope, status: StepStatus, around: str) -> StepRecord:
     """The record of a step inside one that ended so without having run it."""
     if status in ("skipped", "cancelled"):
         return StepRecord(status=status)
-    how = "failed" if status == "failed" else f"was {status}"
-    return StepRecord(status="blocked", error=StepError(message=f"blocked because {around} {how}", step=step))
+    return StepRecord(status="blocked", error=error_of(scope, blocked_by(around, status)))
 
 
 def side_by_side(records: Sequence[StepRecord], spots: Sequence[Spot]) -> StepRecord:

@@ -228,6 +228,10 @@ class Scope:
         place = "".join(f".{spot.index}" for spot in self.spots)
         return f"{self.surroundings.run_id}.{step}{place}"
 
+    def of(self, step: str) -> Scope:
+        """What a step inside this execution sees, where it runs once in it."""
+        return Scope(self.surroundings, step, spots=self.spots, error=self.error)
+
     def was_done_again(self, steps: Iterable[str]) -> bool:
         """Whether an earlier life then ran these steps, which are inside this execution, once more."""
         return self.surroundings.journal.is_ahead(map(self.key_of, steps))

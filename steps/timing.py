@@ -10,17 +10,17 @@ from steps.errors import StepTimedOut
 
 
 @asynccontextmanager
-async def limited(timeout: float | None) -> AsyncIterator[None]:
+async def limited(timeout: float | None) -> AsyncIterator[asyncio.Timeout | None]:
     """End the block after `timeout` seconds with `StepTimedOut`; None sets no limit."""
     if timeout is None:
-        yield
+        yield None
         return
     loop, limit = asyncio.get_running_loop(), asyncio.timeout(None)
     timer = present().call_later(timeout, lambda: limit.reschedule(loop.time()))
     try:
         with present().counting():
             async with limit:
-                yield
+                yield limit
     except TimeoutError as error:
         if not limit.expired():
             raise

@@ -11,6 +11,9 @@ from codegen.durations import format_duration
 from codegen.result import Report
 from steps.approval import PATIENCE, asked_instead, asking
 from steps.approved_run import run_of
+from steps.driver import Driver
+from steps.frame import Frame
+from steps.halt import Halt
 from steps.interpreter import interpret, plan
 from steps.scope import Answer, Ask, Question, Scope, Surroundings
 from steps.workflow_run import Plan, WorkflowRun
@@ -123,6 +126,16 @@ async def test_a_group_asks_before_its_first_step() -> None:
 
 
 WHOLE = document({"id": "a", "type": "set", "values": {"x": 1}}, **{"finally": [{"id": "z", "type": "stop"}]})
+
+
+async def test_nobody_is_asked_in_what_an_earlier_life_had_ended() -> None:
+    """The steps are cancelled, as they were then; an answer would come too late."""
+    person = Person()
+    group = {"id": "all", "type": "sequential", "retry": {"attempts": 2}}
+    group["steps"] = [{"id": "go", "type": "set", "values": {"a": 1}}]
+    made, surroundings = asking_plan(document(group), person)
+    ending = await Driver(made.steps, Frame(replace(surroundings, halt=Halt(closed=True)))).run()
+    assert (ending, person.questions) == ("cancelled", [])
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,20 @@ class TestFanOut:
         assert statuses(done) == {"g": "failed", "a": "blocked"}
         assert message(done.steps["a"]) == "blocked because g failed"
 
+    async def test_what_was_blocked_says_in_which_execution(self) -> None:
+        """Like what failed: steps behind it, and those inside a group that never began."""
+        inner = sequential("h", step("c"), retry={"attempts": 2})
+        actor = Actor(fails={"a.1": 1})
+        done = await actor.run(
+            sequential("g", step("a"), step("b"), inner, on="targets", for_each=[1]),
+            targets=["a.localhost", "b.localhost"],
+        )
+        for id in ("a", "b", "h", "c"):
+            error = done.steps[id].items[1].error
+            assert error is not None
+            assert (error.step, error.target, error.index) == (id, "b.localhost", 1)
+            assert error.place == "on b.localhost [1]"
+
     async def test_max_parallel_bounds_the_executions(self) -> None:
         """One after the other, each to its end."""
         actor = Actor()

@@ -516,3 +516,110 @@ def test_an_undo_that_was_cut_short_is_done_again() -> None:
     assert (rest.done["undo"], rest.statuses["undo"], rest.report.not_undone) == (1, "succeeded", ())
     once_more = live(workflow, before=rest.entries)
     assert (once_more.done["undo"], once_more.statuses["undo"]) == (0, "succeeded")
+
+
+SLOW = {"takes": "1h"}
+UNDO_LATE = {"recover": True, "when": "'timed out' in error.message", "steps": [step("help")]}
+ENDED_FROM_OUTSIDE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a group that timed out": (document(group("sequential", step("a"), timeout="1s")), {"a": SLOW}),
+    "one in which a step had failed before": (
+        document(group("parallel", step("b"), step("a"), step("c", run_if="failed"), timeout="1s")),
+        {"a": SLOW, "b": FAILS},
+    ),
+    "tried again": (
+        document(group("sequential", step("a"), step("b"), timeout="1s", retry={"attempts": 2})),
+        {"b": [SLOW, FAILS]},
+    ),
+    "run again, and out of time then": (
+        document(group("sequential", step("a"), timeout="1s", repeat={"max": 2, "until": "false"})),
+        {"a": [{}, SLOW]},
+    ),
+    "in which something came after what was ended": (
+        document(
+            group(
+                "parallel",
+                step("a"),
+                step("b"),
+                step("c", depends_on=["b"]),
+                step("d", depends_on=["a"], run_if="finished"),
+                timeout="1s",
+            )
+        ),
+        {"a": SLOW},
+    ),
+    "whose handlers ask why": (
+        document(group("parallel", step("a"), step("b"), timeout="1s", on_error=UNDO_LATE), step("z")),
+        {"a": SLOW, "b": FAILS, "help": {"takes": "1m"}},
+    ),
+    "whose handlers are ended, too": (
+        document(
+            {
+                "id": "o",
+                "type": "sequential",
+                "timeout": "10s",
+                "steps": [group("sequential", step("a"), timeout="1s", on_error=UNDO_LATE)],
+            },
+            step("z"),
+        ),
+        {"a": SLOW, "help": {"takes": "1m"}},
+    ),
+    "around one with handlers": (
+        document(
+            {
+                "id": "o",
+                "type": "sequential",
+                "timeout": "1s",
+                "steps": [
+                    group("sequential", step("a"), on_error={"recover": True, "steps": [step("help")]}),
+                    step("b"),
+                ],
+            },
+            step("z"),
+        ),
+        {"a": SLOW},
+    ),
+    "once per item": (
+        document(group("sequential", step("a"), step("b"), for_each=[1, 2], timeout="1s"), step("z")),
+        {"a": [SLOW, {}], "b": SLOW},
+    ),
+    "a race": (
+        document(group("parallel", step("a"), step("b"), wait_for=2, timeout="1s"), step("z")),
+        {"a": SLOW},
+    ),
+    "a group that lost a race": (
+        document(
+            {
+                "id": "o",
+                "type": "parallel",
+                "wait_for": "any",
+                "steps": [group("sequential", step("a"), outputs={"x": "1"}), step("b")],
+            }
+        ),
+        {"a": SLOW, "b": {"takes": "1s"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENDED_FROM_OUTSIDE)
+def test_what_ended_steps_from_outside_is_known_in_another_life(name: str) -> None:
+    """Whenever the process dies after that, the records and their errors are those of the first life."""
+    workflow, behaviours = ENDED_FROM_OUTSIDE[name]
+    whole = live(workflow, behaviours)
+    for moment in range(1, len(whole.entries) + 1):
+        rest = live(workflow, behaviours, before=whole.entries[:moment])
+        assert rest.statuses == whole.statuses
+        assert rest.report.error == whole.report.error
+        errors = {id: record.error for id, record in whole.report.steps.items()}
+        assert {id: record.error for id, record in rest.report.steps.items()} == errors
+
+
+def test_a_workflow_whose_time_was_up_in_another_life_is_told_of_like_that() -> None:
+    """What had not started was cancelled, not blocked."""
+    workflow = document(step("a", **UNDO), group("sequential", step("b"), step("c"), retry={"attempts": 2}))
+    workflow |= {"timeout": "1h"}
+    whole = live(workflow, {"b": {"takes": "2h"}})
+    hours = timedelta(hours=2)
+    before = [replace(entry, time=entry.time - hours) for entry in whole.entries if entry.kind != "over"]
+    rest = live(workflow, {"b": {"takes": "2h"}}, before=before)
+    assert rest.statuses == whole.statuses
+    assert rest.report.error == whole.report.error
