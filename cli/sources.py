@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 
-from codegen.document import load, load_file, placed
 from codegen.errors import DocumentError, Problem
 from codegen.limits import MOST_BYTES, too_large
+from codegen.reading.source_text import read_text
 from codegen.workflow import Workflow
-from flows.documents import folders, found, known, resolved, understood
+from flows.documents import folders, found, known, read, understood
 
 STANDARD_INPUT = "-"
 
@@ -15,14 +15,10 @@ STANDARD_INPUT = "-"
 def opened(file: str) -> Workflow:
     """The document and those that it runs, checked. Raises DocumentError with everything that is wrong."""
     if file == STANDARD_INPUT:
-        return resolved(load(_standard_input(), file="<stdin>"))
+        return read(_standard_input(), "<stdin>")
     path = Path(file)
     if _exists(path):
-        workflow = load_file(path)
-        try:
-            return resolved(workflow)
-        except DocumentError as error:
-            raise DocumentError(placed(error.problems, path.read_text("utf-8"), file=file)) from error
+        return read(read_text(path), str(path))
     where = folders()
     if file in known(where) or _is_in(file, where):
         return understood(file)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from codegen.capability import able
 from codegen.decision import EngineName
-from codegen.document import load_file, parse
+from codegen.document import parse
 from codegen.errors import DocumentError, ParameterError, Problem
 from codegen.groups import Step, walk
 from codegen.leaves import Leaf, SubWorkflow
@@ -23,7 +23,7 @@ from codegen.reading.yaml_source import read_yaml
 from codegen.sub_workflows import Library
 from codegen.targets import check_targets
 from codegen.workflow import Workflow
-from flows.documents import folders, found, resolved
+from flows.documents import folders, found, read, resolved
 from rehearsal.form import Case, LaterLife, Life, TestFile
 from steps.acting import HARMLESS, Acts, Behaviour
 from steps.approved_run import START
@@ -104,7 +104,7 @@ class _Workflows:
             beside = self._path.parent / name
             try:
                 file = beside if beside.is_file() else found(name, folders())
-                self._known[name] = resolved(load_file(file))
+                self._known[name] = read(read_text(file), str(file))
             except DocumentError as error:
                 raise DocumentError(
                     one if one.line else self._placed(Problem(place, one.message, one.cure))

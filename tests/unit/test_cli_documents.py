@@ -227,3 +227,43 @@ def test_bad_run_options_start_nothing(
     assert run_command(["run", "good.yaml", *arguments]) == Exit.BAD_INPUT
     assert told in capsys.readouterr().err
     assert not (folder / "home").exists()
+
+
+def test_all_that_is_wrong_with_what_a_document_runs_is_told_in_its_place(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every step that runs a document that is nowhere, also in other files; and files that are no good."""
+    call = "  - {{id: {0}, type: workflow, workflow: {1}}}\n".format
+    top = "name: Top\nsteps:\n" + call("a", "gone") + call("b", "lost") + call("c", "gone")
+    top += call("d", "part") + call("e", "spoilt")
+    part = folder / "workflows" / "part.yaml"
+    part.write_text("name: Part\nsteps:\n  - {id: w, type: wait, duration: 1}\n" + call("x", "nowhere"))
+    (folder / "workflows" / "spoilt.yaml").write_text(BAD)
+    (folder / "top.yaml").write_text(top)
+    assert run_command(["validate", "top.yaml"]) == Exit.BAD_INPUT
+    lines = capsys.readouterr().out.splitlines()
+    told = sorted(line.split(" ")[0] for line in lines if "no document is named" in line)
+    assert told == ["top.yaml:3:39:", "top.yaml:4:39:", "top.yaml:5:39:", "workflows/part.yaml:4:39:"]
+    assert sum(line.startswith("workflows/spoilt.yaml:") for line in lines) == 3
+    monkeypatch.setattr("sys.stdin", _Input(top.encode()))
+    assert run_command(["validate", "-"]) == Exit.BAD_INPUT
+    lines = capsys.readouterr().out.splitlines()
+    assert {"<stdin>:3:39:", "<stdin>:4:39:", "<stdin>:5:39:"} < {line.split(" ")[0] for line in lines}
+    (folder / "workflows" / "top.yaml").write_text(top)
+    assert run_command(["validate", "top"]) == Exit.BAD_INPUT
+    lines = capsys.readouterr().out.splitlines()
+    assert "workflows/top.yaml:4:39:" in {line.split(" ")[0] for line in lines}
+
+
+def test_what_does_not_fit_in_a_file_that_a_document_runs_is_told_there(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its own step gives a parameter that the next one does not have."""
+    (folder / "workflows" / "outer.yaml").write_text(
+        "name: Outer\nsteps:\n  - id: s\n    type: workflow\n    workflow: hello\n"
+        "    parameters: {nosuch: 1}\n"
+    )
+    (folder / "top.yaml").write_text("name: Top\nsteps: [{id: a, type: workflow, workflow: outer}]\n")
+    assert run_command(["validate", "top.yaml"]) == Exit.BAD_INPUT
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("workflows/outer.yaml:6:26: steps[0].parameters.nosuch: ")
