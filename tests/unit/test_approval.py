@@ -131,7 +131,7 @@ WHOLE = document({"id": "a", "type": "set", "values": {"x": 1}}, **{"finally": [
 async def test_nobody_is_asked_in_what_an_earlier_life_had_ended() -> None:
     """The steps are cancelled, as they were then; an answer would come too late."""
     person = Person()
-    group = {"id": "all", "type": "sequential", "retry": {"attempts": 2}}
+    group: dict[str, Any] = {"id": "all", "type": "sequential", "retry": {"attempts": 2}}
     group["steps"] = [{"id": "go", "type": "set", "values": {"a": 1}}]
     made, surroundings = asking_plan(document(group), person)
     ending = await Driver(made.steps, Frame(replace(surroundings, halt=Halt(closed=True)))).run()
