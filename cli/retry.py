@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,20 +32,32 @@ def retry(run: Run, /, *, start: Start = None, wait: Wait = True, as_json: Json 
     """Run again what did not succeed and what comes after it; the outputs of what did are kept."""
     find_server()
     known = asyncio.run(_found(run))
-    if known.is_of_a_deployment:
-        prepare_submission(output.say)
-    elif not wait:
+    if not (wait or known.is_of_a_deployment):
         raise UsageError(
             f"{known.name} has no deployment: `opsconductor run` ran it, and so it is tried again here. "
             "Leave --no-wait out."
         )
-    else:
-        prepare_run("celery" if known.engine == "celery" else "prefect", output.say)
     since = datetime.now(UTC)
-    flow_run = asyncio.run(_tried_again(known.id, start, here=False))
-    if known.is_of_a_deployment:
+    with _alone_at(known):
+        _prepare(known)
+        flow_run = asyncio.run(_tried_again(known.id, start, here=False))
+        ending = None if known.is_of_a_deployment else _carried_out(flow_run, cancel=False)
+    if ending is None:
         return _elsewhere(flow_run, since, wait=wait, as_json=as_json)
-    return _here(flow_run, as_json)
+    return show_ending(ending, as_json)
+
+
+def _alone_at(run: RunStatus) -> AbstractContextManager[None]:
+    from control.again import tried_again_here
+
+    return tried_again_here(run.id, run.name)
+
+
+def _prepare(run: RunStatus) -> None:
+    if run.is_of_a_deployment:
+        prepare_submission(output.say)
+    else:
+        prepare_run("celery" if run.engine == "celery" else "prefect", output.say)
 
 
 async def _found(reference: str) -> RunStatus:
@@ -56,20 +69,17 @@ async def _found(reference: str) -> RunStatus:
 
 async def _tried_again(run_id: str, start: str | None, *, here: bool) -> "FlowRun":
     from control.client import PrefectClient
-    from flows.journals import is_open
+    from flows.journals import document_of, is_open
 
     async with PrefectClient() as client:
-        return await client.try_again(run_id, start, is_open, here=here)
+        return await client.try_again(run_id, start, is_open, document_of, here=here)
 
 
 def bring_to_its_end(run: RunStatus) -> None:
     """Cancel a run whose process died: what it did is undone here, and what a worker does for it is ended."""
-    prepare_run("celery" if run.engine == "celery" else "prefect", output.say)
-    _carried_out(asyncio.run(_tried_again(run.id, None, here=True)), cancel=True)
-
-
-def _here(flow_run: "FlowRun", as_json: bool) -> int:
-    return show_ending(_carried_out(flow_run, cancel=False), as_json)
+    with _alone_at(run):
+        prepare_run("celery" if run.engine == "celery" else "prefect", output.say)
+        _carried_out(asyncio.run(_tried_again(run.id, None, here=True)), cancel=True)
 
 
 def _carried_out(flow_run: "FlowRun", *, cancel: bool) -> "Ending":

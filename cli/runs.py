@@ -87,12 +87,13 @@ async def _print_log(reference: str, follow: bool, as_json: bool) -> None:
 
 async def _without_process(reference: str) -> RunStatus | None:
     """The run, where it goes on in name only: its process, which was one of this machine, died."""
+    from control.again import is_tried_again_here
     from control.client import PrefectClient
     from flows.journals import is_open
 
     async with PrefectClient() as client:
         run = await client.find(reference, unfinished=True)
-    begun = run.state in ("RUNNING", "CANCELLING")
+    begun = run.state in ("RUNNING", "CANCELLING") and not is_tried_again_here(run.id)
     return run if begun and is_open(run.id) is False else None
 
 

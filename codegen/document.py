@@ -42,6 +42,11 @@ def load(text: str, *, file: str = "") -> Workflow:
     return _workflow(_json(text, file) or _closer_look(text, file))
 
 
+def is_text(workflow: str) -> bool:
+    """Whether it is a document itself and not the name of one."""
+    return "\n" in workflow or workflow.lstrip().startswith("{")
+
+
 def parse(data: Mapping[str, Any]) -> Workflow:
     """The workflow in data that has been read already; problems have paths but no lines."""
     if not isinstance(data, Mapping):

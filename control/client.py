@@ -19,7 +19,7 @@ from prefect.settings import get_current_settings
 from prefect.states import Cancelling
 
 from celery_bridge.urls import masked
-from control.again import IsAlive, try_again
+from control.again import IsAlive, RanAs, try_again
 from control.answers import is_refusal, told_by
 from control.errors import NotDeployed, PrefectUnreachable, RunAmbiguous, RunRefused, RunUnknown
 from control.questions import OpenQuestion, chosen, give, open_questions
@@ -155,11 +155,11 @@ class PrefectClient:
         return question
 
     async def try_again(
-        self, run_id: UUID | str, start: str | None, is_alive: IsAlive, *, here: bool = False
+        self, run_id: UUID | str, start: str | None, is_alive: IsAlive, ran_as: RanAs, *, here: bool = False
     ) -> FlowRun:
         """Have a run that has ended, or whose process died, tried again. Raises NotAgain."""
         with _reached():
-            return await try_again(self._api, await self._run(run_id), start, is_alive, here=here)
+            return await try_again(self._api, await self._run(run_id), start, is_alive, ran_as, here=here)
 
     async def follow(
         self, run_id: UUID | str, on_log: OnLog | None = None, since: datetime | None = None

@@ -4,6 +4,7 @@ import fcntl
 import os
 import time
 from pathlib import Path
+from typing import IO
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
@@ -37,6 +38,20 @@ def take(file: Path, patience: float) -> int | None:
             time.sleep(0.02)
 
 
+def opened_alone(file: Path) -> IO[bytes] | None:
+    """A file that its holder may delete, locked until it is closed; None: another process has it open."""
+    while True:
+        opened = open(file, "a+b", buffering=0, opener=_private)  # noqa: SIM115 - closed by whoever has it
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if file.exists() and file.stat().st_ino == os.fstat(opened.fileno()).st_ino:
+                return opened
+        except BlockingIOError:
+            opened.close()
+            return None
+        opened.close()  # it was deleted a moment ago
+
+
 def is_held(file: Path) -> bool:
     """Whether a process holds the lock. Lookers share it, so that they don't see one another."""
     try:
@@ -50,3 +65,7 @@ def is_held(file: Path) -> bool:
         return True
     finally:
         os.close(descriptor)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)

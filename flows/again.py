@@ -5,7 +5,7 @@ from uuid import UUID
 from prefect import get_client
 from prefect.logging import get_run_logger
 
-from codegen.groups import walk
+from codegen.again import why_not_from
 from codegen.workflow import Workflow
 from control.again import start_key
 from control.remains import cleared_away
@@ -28,9 +28,7 @@ async def start_asked_for(document: Workflow, run_id: str, run_count: int) -> st
         inputs = await client.filter_flow_run_input(UUID(run_id), start_key(run_count), 1, set())
     if not inputs:
         return None
-    step, known = inputs[0].value, [one.id for _, one in walk(document.steps)]
-    if step not in known:
-        raise NoSuchStep(
-            f"no main step of {document.name!r} is called {step!r}; name one of: {', '.join(known)}"
-        )
+    step = inputs[0].value
+    if (reason := why_not_from(document, step)) is not None:
+        raise NoSuchStep(f"{document.name!r} can't be tried again from {step!r:.200}: {reason}")
     return step

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from codegen.document import canonical, load, load_file, parse, placed
+from codegen.document import canonical, is_text, load, load_file, parse, placed
 from codegen.errors import DocumentError, Problem
 from codegen.paths import parts, written
 from codegen.reading.source_text import read_text
@@ -29,7 +29,7 @@ def understood(workflow: str | Mapping[str, Any], where: Iterable[Path] | None =
     places = tuple(folders() if where is None else where)
     if not isinstance(workflow, str):
         return resolved(parse(workflow), places)
-    if "\n" in workflow or workflow.lstrip().startswith("{"):
+    if is_text(workflow):
         return read(workflow, where=places)
     file = found(workflow.strip(), places)
     return read(read_text(file), str(file), places)

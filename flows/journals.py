@@ -22,6 +22,7 @@ from typing import IO, Any, Self
 from prefect.logging import get_run_logger
 
 from control.home import Home
+from control.locks import opened_alone
 from flows.session import Session
 from steps.errors import StepFailed
 from steps.journal import Entry, Journal, Unreadable
@@ -65,7 +66,7 @@ class Book:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _clear(folder)
-            file = _locked(folder / f"{run_id}.jsonl")
+            file = opened_alone(folder / f"{run_id}.jsonl")
         except OSError as error:
             return cls(run_id, None, again=again, refusal=_not_written(error))
         if file is None:
@@ -194,36 +195,32 @@ def _not_written(error: OSError) -> str:
     return f"not started: its start can't be written down, so it might be started twice ({error})"
 
 
-def _locked(path: Path) -> IO[bytes] | None:
-    """The file, which nobody else has open; None: somebody has."""
-    while True:
-        file = open(path, "a+b", buffering=0, opener=_private)  # noqa: SIM115 - closed with the book
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
-                return file
-        except BlockingIOError:
-            file.close()
-            return None
-        file.close()  # it was thrown away a moment ago
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)
-
-
 def questions_of(run_id: str) -> list[str]:
     """The questions that a run of this machine waits for without a process."""
+    try:
+        return [entry.key for entry in _waits(_entries(_written(run_id)))]
+    except Unreadable as error:
+        logger.warning("What the run %s waits for can't be read: %s", run_id, error)
+        return []
+
+
+def document_of(run_id: str) -> Mapping[str, Any] | None:
+    """The document that a run of this machine ran."""
+    try:
+        return next((line["document"] for line in _written(run_id) if "document" in line), None)
+    except Unreadable as error:
+        logger.warning("What the run %s ran can't be read: %s", run_id, error)
+        return None
+
+
+def _written(run_id: str) -> list[dict[str, Any]]:
+    """What has been written down of a run of this machine, perhaps by a process that is at it."""
     try:
         text = (Home.from_environment().journals / f"{run_id}.jsonl").read_bytes()
     except OSError:
         return []
     whole = text[: text.rfind(b"\n") + 1].splitlines()
-    try:
-        return [entry.key for entry in _waits(_entries([_line(n, line) for n, line in enumerate(whole, 1)]))]
-    except Unreadable as error:
-        logger.warning("What the run %s waits for can't be read: %s", run_id, error)
-        return []
+    return [_line(number, line) for number, line in enumerate(whole, 1)]
 
 
 def _waits(entries: Sequence[Entry]) -> list[Entry]:
@@ -271,6 +268,6 @@ def _clear(folder: Path) -> None:
         return
     mark.touch()
     for file in folder.glob("*.jsonl"):
-        if now - file.stat().st_mtime > KEPT_FOR and (book := _locked(file)) is not None:
+        if now - file.stat().st_mtime > KEPT_FOR and (book := opened_alone(file)) is not None:
             with book:
                 file.unlink()

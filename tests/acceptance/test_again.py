@@ -50,7 +50,7 @@ def test_a_run_is_tried_again(stack: Stack, tmp_path: Path, engine: str) -> None
     stack.json("retry", result["execution_id"], "--from", "c")
     assert (tmp_path / "done").read_text().split() == ["a", "b", "b", "c42", "c42"]
     refused = stack.json("retry", result["execution_id"], "--from", "d", code=2)
-    assert refused["error"]["message"].endswith("it has no main step 'd'; name one of: a, b, c.")
+    assert refused["error"]["message"].endswith("it has no step 'd'; name one of: a, b, c.")
     assert stack.flow_run(result["execution_id"])["state"]["type"] == "COMPLETED"
 
 
@@ -72,6 +72,34 @@ def test_prefects_own_retry(stack: Stack, tmp_path: Path, engine: str) -> None:
     assert "step 'b' failed" not in done.stdout
     assert "Completed()" in stack("logs", run_id, "--follow").stdout.splitlines()[-1]
     assert (tmp_path / "done").read_text().split() == ["a", "b", "b", "b", "c42"]
+
+
+@pytest.mark.parametrize("deployed", [False, True])
+def test_two_at_once(stack: Stack, tmp_path: Path, deployed: bool) -> None:
+    """One of them has the run tried again, the other one is told so; nothing is done twice."""
+    go, end, mended = tmp_path / "go", tmp_path / "end", tmp_path / "mended"
+    slow = f"[ -e {mended} ] || exit 1; until [ -e {go} ]; do sleep 0.1; done"
+    file = written(tmp_path, "prefect", command=f"echo b >> {tmp_path / 'done'}; {slow}")
+    document = json.loads(file.read_text())
+    document["finally"] = [{"id": "z", "type": "command", "command": f"echo z >> {end}"}]
+    file.write_text(json.dumps(document))
+    started = stack.json("run", str(file), "--no-wait") if deployed else stack.json("run", str(file), code=1)
+    run_id = started["execution_id"]
+    wait_until(lambda: stack.flow_run(run_id)["state"]["type"] == "FAILED")
+    mended.touch()
+    tries = [stack.start("retry", run_id) for _ in range(2)]
+    wait_until(lambda: any(one.poll() is not None for one in tries))
+    (refused,) = (one for one in tries if one.poll() is not None)
+    said = refused.communicate()
+    assert refused.returncode == 2, said
+    assert "can't be tried again: " in said[1]
+    assert "it is already being tried again" in said[1]
+    go.touch()
+    (done,) = (one for one in tries if one is not refused)
+    said = done.communicate()
+    assert done.returncode == 0, said
+    assert (tmp_path / "done").read_text().split() == ["a", "b", "b", "c42"]
+    assert end.read_text() == "z\nz\n"
 
 
 def test_after_a_death(stack: Stack, tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 """Having a run tried again, as Prefect's server knows it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from prefect import get_client
 from prefect.client.orchestration import PrefectClient as Api
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.states import Completed, Failed, Running
+from prefect.states import AwaitingRetry, Completed, Failed, Pending, Running
 
 from control.again import start_key, try_again
 from control.errors import NotAgain
@@ -28,9 +29,15 @@ def prefect_server() -> Iterator[None]:
         yield
 
 
-async def ended(api: Api) -> FlowRun:
+async def ended(api: Api, *, deployed: bool = False) -> FlowRun:
     """A run of the router that failed."""
-    run = await api.create_flow_run(route_workflow, parameters={"workflow": "any"})
+    parameters = {"workflow": "any"}
+    if deployed:
+        flow = await api.create_flow(route_workflow)
+        deployment = await api.create_deployment(flow, "embedded")
+        run = await api.create_flow_run_from_deployment(deployment, parameters=parameters)
+    else:
+        run = await api.create_flow_run(route_workflow, parameters=parameters)
     states: tuple[State[Any], ...] = (Running(), Failed())
     for state in states:
         await api.set_flow_run_state(run.id, state, force=True)
@@ -57,5 +64,52 @@ async def test_one_process_at_a_time_tries_it_again() -> None:
             await try_again(api, run, None, lambda _: True)
         await api.set_flow_run_state(run.id, Completed(), force=True)
         again = await try_again(api, await api.read_flow_run(run.id), None, lambda _: None)
+        assert again.state is not None
+        assert again.state.is_pending()
+
+
+@pytest.mark.parametrize("deployed", [False, True])
+async def test_only_one_of_two_on_different_machines_has_it_tried_again(deployed: bool) -> None:
+    """Both saw it fail; the second is refused by the server, and what the first asked for stays."""
+    async with get_client() as api:
+        run = await ended(api, deployed=deployed)
+        await try_again(api, run, "b", lambda _: None)
+        with pytest.raises(NotAgain, match="it is already being tried again"):
+            await try_again(api, run, "c", lambda _: None)
+        inputs = await api.filter_flow_run_input(run.id, start_key(run.run_count + 1), 9, set())
+        assert [one.value for one in inputs] == ["b"]
+
+
+@pytest.mark.parametrize("state", [AwaitingRetry(), Pending(), Running()])
+async def test_one_that_a_worker_is_about_to_begin_is_not_tried_again(state: State[Any]) -> None:
+    """Although no process is at it yet; one that died long before is."""
+    async with get_client() as api:
+        run = await ended(api, deployed=True)
+        for each in (Running(), state):
+            await api.set_flow_run_state(run.id, each, force=True)
+        with pytest.raises(NotAgain, match="it is already being tried again"):
+            await try_again(api, await api.read_flow_run(run.id), None, lambda _: False)
+        old = (await api.read_flow_run(run.id)).model_copy(deep=True)
+        assert old.state is not None
+        old.state.timestamp -= timedelta(hours=1)
+        if state.is_scheduled():
+            return
+        again = await try_again(api, old, None, lambda _: False)
+        assert again.state is not None
+        assert again.state.is_scheduled()
+
+
+@pytest.mark.parametrize(
+    ("start", "perhaps"), [("cpoy", "did you mean 'copy'"), ("zzz", "name one of: copy")]
+)
+async def test_a_wrong_name_is_refused_before_anything_starts(start: str, perhaps: str) -> None:
+    """The run may have been started by a document's name: what it ran is known here."""
+    ran = {"name": "x", "steps": [{"id": "copy", "type": "command", "command": "true"}]}
+    async with get_client() as api:
+        run = await ended(api)
+        with pytest.raises(NotAgain, match=perhaps):
+            await try_again(api, run, start, lambda _: False, lambda _: ran)
+        assert (await api.read_flow_run(run.id)).state == run.state
+        again = await try_again(api, run, "copy", lambda _: False, lambda _: ran)
         assert again.state is not None
         assert again.state.is_pending()

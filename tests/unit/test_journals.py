@@ -16,7 +16,7 @@ import pytest
 
 from codegen.document import canonical, parse
 from codegen.result import StepRecord
-from flows.journals import KEPT_FOR, Book, RunTaken, is_open
+from flows.journals import KEPT_FOR, Book, RunTaken, document_of, is_open
 from steps.errors import StepFailed
 from steps.interpreter import interpret
 from steps.journal import Entry, Journal, Unreadable
@@ -44,6 +44,18 @@ def begun(run_id: str = "run") -> None:
         journal = book.journal()
         journal.tried(f"{run_id}.a", DONE)
         asyncio.run(journal.begin(f"{run_id}.b"))
+
+
+def test_others_can_tell_what_a_run_ran(folder: Path) -> None:
+    """While a process is at it and later; of a run that did not get that far, or was elsewhere, nothing."""
+    with Book.opened("run", again=False) as book:
+        assert document_of("run") is None
+        book.begin(document={"name": "x"}, engine="prefect")
+        assert document_of("run") == {"name": "x"}
+    assert document_of("run") == {"name": "x"}
+    assert document_of("other") is None
+    (folder / "run.jsonl").write_bytes(b"what?\n")
+    assert document_of("run") is None
 
 
 def test_the_next_life_reads_what_the_last_one_wrote() -> None:
