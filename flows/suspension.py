@@ -29,8 +29,9 @@ from celery_bridge.errors import SettingsError
 from codegen.workflow import Workflow
 from control.questions import STEP
 from control.waiting import is_to_end, next_look, note_place, place_of, put_off
-from flows.approvals import Desk, desk_of, withdrawn
+from flows.approvals import Desk, desk_of
 from flows.journals import Book
+from flows.question_runs import closed
 from flows.session import Session
 from flows.slots import FAULTS
 from steps.busy import BusyClock
@@ -171,7 +172,7 @@ async def _still_waiting(session: Session, book: Book) -> State[Any] | None:
         questions = await all_open(api, ids)
         if session.cancelled or await is_to_end(api, run_id):
             session.cancel()
-            await _withdraw(api, ids)
+            await _close(api, ids)
             return None
         if questions is None or datetime.now(UTC) >= until:
             return None
@@ -205,10 +206,15 @@ async def all_open(api: Api, ids: list[UUID]) -> list[FlowRun] | None:
     return questions if len(questions) == len(ids) else None
 
 
-async def _withdraw(api: Api, ids: list[UUID]) -> None:
+async def _close(api: Api, ids: list[UUID]) -> None:
+    """An answer that nobody will look for any more is told."""
     for run in await api.read_flow_runs(flow_run_filter=_with(ids), limit=len(ids)):
-        if run.state_type is StateType.PAUSED:
-            await api.set_flow_run_state(run.id, withdrawn(), force=True)
+        if run.state is not None and not run.state.is_final():
+            ending = await closed(api, run.id)
+            if not ending.is_cancelled():
+                get_run_logger().info(
+                    "%s: %s; but the run is cancelled", run.parameters[STEP], ending.message
+                )
 
 
 def _with(ids: list[UUID]) -> by.FlowRunFilter:

@@ -91,7 +91,7 @@ def _approved(question: Question, answer: Answer | None, scope: Scope) -> dict[s
 
 def asking(work: Work) -> Work:
     """The step, asking once before the first of its executions does anything."""
-    once = _OnceAStart(work.id)
+    once = _OnceAStart(work.id, fans_out=work.fans_out)
     if work.inner is not None:
         return replace(work, inner=_AskedBefore(work.inner, once))
     perform = work.perform
@@ -136,8 +136,9 @@ class _Start:
 class _OnceAStart:
     """Asks once each time that the step is started: again only in another round of a group around it."""
 
-    def __init__(self, step: str) -> None:
+    def __init__(self, step: str, *, fans_out: bool) -> None:
         self._step = step
+        self._fans_out = fans_out
         self._starts: dict[int, _Start] = {}
 
     async def passed(self, scope: Scope) -> None:
@@ -155,8 +156,11 @@ class _OnceAStart:
             raise StepFailed(start.refusal.message)
 
     async def _refusal(self, scope: Scope) -> StepFailed | None:
+        # Whichever execution asks: of a run that is tried again the first one may not be run again.
+        around = scope.spots[:-1] if self._fans_out else scope.spots
+        key = Scope(scope.surroundings, self._step, spots=around).key
         try:
-            await permission(start_of(f"step {self._step!r}", f"{scope.key}.start", scope.path, scope), scope)
+            await permission(start_of(f"step {self._step!r}", f"{key}.start", scope.path, scope), scope)
         except StepFailed as failure:
             return failure
         return None

@@ -133,7 +133,7 @@ class Execution:
         except StepFailed as failure:
             record = ended(scope, "failed", begun, error=error_of(scope, failure.message))
         except asyncio.CancelledError:
-            record = ended(scope, "cancelled", begun, error=error_of(scope, "cancelled"))
+            record = ended(scope, "cancelled", begun, error=error_of(scope, scope.when_cancelled))
         if self._work.perform is None or self._work.on_error is not None:
             self._journal.ended(scope.key, record.status)
         if record.status == "succeeded" and record.error is None and self._work.rollback is not None:

@@ -156,10 +156,11 @@ class Scope:
 
     `target`, `item` and `index` belong to the execution, or to that of a group around it; `attempts` counts
     its tries so far, `tried` those of earlier rounds; `inner` takes the records of the steps inside it.
+    `when_cancelled` is what its record says of that.
     """
 
     # A plain class on purpose: Prefect walks through every dataclass and model among a task's arguments.
-    __slots__ = ("attempts", "error", "inner", "spots", "step", "surroundings", "tried")
+    __slots__ = ("attempts", "error", "inner", "spots", "step", "surroundings", "tried", "when_cancelled")
 
     def __init__(
         self,
@@ -175,6 +176,7 @@ class Scope:
         self.error = error
         self.attempts = 0
         self.tried = 0
+        self.when_cancelled = "cancelled"
         self.inner: dict[str, StepRecord] = {}
 
     @property

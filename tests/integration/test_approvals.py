@@ -268,6 +268,25 @@ def test_a_run_that_waits_is_cancelled(start: Starter, tmp_path: Path) -> None:
     assert flow_run(question.id).state_name == "Cancelled"
 
 
+@pytest.mark.parametrize(("approve", "word"), [(True, "Approved"), (False, "Denied")])
+def test_an_answer_is_kept_although_the_run_is_cancelled(
+    start: Starter, monkeypatch: pytest.MonkeyPatch, approve: bool, word: str
+) -> None:
+    """Whoever answered was told that it is recorded: it is, in Prefect, the log and the step's record."""
+    monkeypatch.setattr("flows.question_runs.FIRST_LOOK", 10 * PATIENCE)  # the run does not see it before
+    run = start(asks())
+    (question,) = run.until_it_asks("ask")
+    run.answered(None, approve, "ann", "go")
+    run.session.cancel()
+    result = run.ended()
+    assert result.cancelled
+    assert flow_run(question.id).state_name == word
+    error = result.steps["ask"].error
+    assert error is not None
+    assert error.message == f"cancelled after the answer: {word} by ann: go"
+    assert f"{word} by ann: go; but the run was being cancelled" in [line.text for line in result.logs]
+
+
 def test_a_question_that_is_cancelled_fails_its_step(start: Starter) -> None:
     """It is not the run that somebody cancelled."""
     run = start(asks())

@@ -9,12 +9,14 @@ import pytest
 from codegen.document import parse
 from codegen.durations import format_duration
 from codegen.result import Report
+from rehearsal.lives import Kept
 from steps.approval import PATIENCE, asked_instead, asking
 from steps.approved_run import run_of
 from steps.driver import Driver
 from steps.frame import Frame
 from steps.halt import Halt
 from steps.interpreter import interpret, plan
+from steps.journal import Journal
 from steps.scope import Answer, Ask, Question, Scope, Surroundings
 from steps.workflow_run import Plan, WorkflowRun
 
@@ -112,6 +114,17 @@ async def test_a_step_asks_once_however_often_it_runs() -> None:
         assert len(person.questions) == 1
         assert all(item.error and status in item.error.message for item in report.steps["a"].items)
     assert person.questions[0].message == "May step 'a' of 'Release' start?"
+
+
+async def test_another_try_asks_the_same_question() -> None:
+    """Although the execution that asked succeeded, and is not run again: an answer of before is found."""
+    step = {"id": "a", "type": "validation", "that": "item == 0", "for_each": [0, 1], "max_parallel": 1}
+    person, kept = Person(), Kept()
+    for attempt in (1, 2):
+        made, surroundings = asking_plan(document(step), person)
+        journal = Journal("r", kept, list(kept.entries), attempt=attempt)
+        await WorkflowRun(made, replace(surroundings, journal=journal)).run()
+    assert [question.key for question in person.questions] == ["r.a.start", "r.a.start"]
 
 
 async def test_a_group_asks_before_its_first_step() -> None:
