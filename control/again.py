@@ -165,7 +165,7 @@ def _check_start(run: FlowRun, start: str | None, ran: Mapping[str, Any] | None)
     if start is None or (document := _document(ran or run.parameters.get("workflow"))) is None:
         return
     if (reason := why_not_from(document, start)) is not None:
-        raise NotAgain(run.name, reason)
+        raise NotAgain(run.name, "; ".join(reason))
 
 
 def _document(given: object) -> Workflow | None:

@@ -30,5 +30,5 @@ async def start_asked_for(document: Workflow, run_id: str, run_count: int) -> st
         return None
     step = inputs[0].value
     if (reason := why_not_from(document, step)) is not None:
-        raise NoSuchStep(f"{document.name!r} can't be tried again from {step!r:.200}: {reason}")
+        raise NoSuchStep(f"{document.name!r} can't be tried again from {step!r:.200}: {'; '.join(reason)}")
     return step

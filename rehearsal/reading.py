@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from codegen.again import why_not_from
 from codegen.capability import able
 from codegen.decision import EngineName
 from codegen.document import parse
 from codegen.errors import DocumentError, ParameterError, Problem
-from codegen.groups import Step, walk
+from codegen.groups import Step
 from codegen.leaves import Leaf, SubWorkflow
 from codegen.lists import every_step, fan_outs
 from codegen.parameters import check_values
@@ -192,9 +193,10 @@ def _unfit_life(life: Life, workflow: Workflow, place: str) -> Iterator[Problem]
     for path, id in life.expect.steps():
         if id not in steps:
             yield _unknown(f"{place}expect.{path}", id, steps)
-    main = [step.id for _, step in walk(workflow.steps)]
-    if isinstance(life, LaterLife) and life.from_ is not None and life.from_ not in main:
-        yield Problem(f"{place}from", f"{life.from_!r} is no main step", f"those are: {', '.join(main)}")
+    if isinstance(life, LaterLife) and life.from_ is not None:
+        reason = why_not_from(workflow, life.from_)
+        if reason is not None:
+            yield Problem(f"{place}from", *reason)
 
 
 def _step_at(path: str, workflow: Workflow, library: Library) -> tuple[Step | None, int]:

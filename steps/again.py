@@ -19,22 +19,80 @@ Place = tuple[int, ...]
 
 
 def kept(
-    works: Sequence[Work], entries: Iterable[Entry], run_id: str, again_from: str | None = None
+    works: Sequence[Work],
+    entries: Iterable[Entry],
+    run_id: str,
+    again_from: str | None = None,
+    *,
+    last: Sequence[Work] = (),
 ) -> list[Entry]:
     """Those entries of the try before that hold for the next one, in their order.
 
-    `works` are the main steps: what deals with the run's end is done anew. All of `again_from` runs again.
-    What began and must not begin twice stays so, whatever it comes after, unless it is there.
+    `works` are the main steps; `last` deal with the run's end, which is done anew. All of `again_from` runs
+    again. What began and must not begin twice stays so, whatever it comes after, unless it is there.
     """
     lines = [_Line(number, parted(entry.key, run_id), entry) for number, entry in enumerate(entries)]
     by_place: dict[tuple[str, Place], list[_Line]] = defaultdict(list)
     for line in lines:
         for depth in range(len(line.key.place) + 1):
             by_place[line.key.step, line.key.place[:depth]].append(line)
-    named = _named(works, again_from)
-    numbers = set(_Choice(by_place, named).of_list(works, ()))
-    numbers.update(line.number for line in _lost(lines, works) if line.key.step not in named)
-    return [line.entry for line in lines if line.number in numbers]
+    everything = (*works, *last)
+    choice = _Choice(by_place, _named(everything, again_from))
+    held = {number: lines[number].entry for number in choice.of_list(works, ())}
+    owned = dict(_owned(everything))
+    for line in _lost(lines):
+        if line.key.step not in choice.named:
+            held = _asking(line, owned.get(line.key.step), choice, held, run_id)
+    return [held[number] for number in sorted(held)]
+
+
+def owners(works: Iterable[Work]) -> dict[str, str]:
+    """Of each step that deals with what another one did, which one that is."""
+    return {id: owner.work.id for id, owner in _owned(works)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """A step that others deal with, how many numbers tell which execution, and whether they undo it."""
+
+    work: Work
+    depth: int
+    undoing: bool
+
+
+def _owned(works: Iterable[Work], around: int = 0) -> Iterator[tuple[str, _Owner]]:
+    for work in works:
+        depth = around + work.fans_out
+        for undoing, block in ((False, work.on_error and work.on_error.steps), (True, work.rollback)):
+            for one in below(block.works if block else ()):
+                yield one.id, _Owner(work, depth, undoing)
+        yield from _owned(work.inner.works if work.inner else (), depth)
+
+
+def _lost(lines: Iterable[_Line]) -> Iterator[_Line]:
+    """What began and nobody knows the end of."""
+    last = {line.entry.key: line for line in lines if line.entry.kind in ("begun", "tried")}
+    return (line for line in last.values() if line.is_lost)
+
+
+def _asking(
+    line: _Line, owner: _Owner | None, choice: _Choice, held: dict[int, Entry], run_id: str
+) -> dict[int, Entry]:
+    """What is kept, with a step that is lost, so that the next try asks as well.
+
+    With a handler goes what led to it. Where it is an undo, the step that it undoes is not begun again.
+    """
+    if owner is None:
+        return held | {line.number: line.entry}
+    place = line.key.place[: owner.depth]
+    own = [one for one in choice.of(owner.work, place) if one.number < line.number]
+    if owner.undoing:
+        key = f"{run_id}.{owner.work.id}{''.join(f'.{number}' for number in place)}"
+        begun = Entry("begun", key, line.entry.attempt, status="succeeded", time=line.entry.time)
+        mine = {one.number for one in own}
+        return {number: entry for number, entry in held.items() if number not in mine} | {line.number: begun}
+    before = max((one.number for one in own if one.ends(owner.work.id)), default=-1)
+    return held | {one.number: one.entry for one in (*own, line) if one.number > before}
 
 
 def _named(works: Sequence[Work], again_from: str | None) -> frozenset[str]:
@@ -48,14 +106,6 @@ def _named(works: Sequence[Work], again_from: str | None) -> frozenset[str]:
     return frozenset(named)
 
 
-def _lost(lines: Iterable[_Line], works: Sequence[Work]) -> Iterator[_Line]:
-    """What began and nobody knows the end of, but for undos."""
-    handlers = (work.on_error.steps.works for work in inside(works) if work.on_error)
-    ids = {work.id for some in (works, *handlers) for work in inside(some)}
-    last = {line.entry.key: line for line in lines if line.entry.kind in ("begun", "tried")}
-    return (line for line in last.values() if line.is_lost and line.key.step in ids)
-
-
 @dataclass(frozen=True, slots=True)
 class _Line:
     number: int
@@ -67,6 +117,10 @@ class _Line:
         """Whether it tells of a beginning without an end, here or inside another document."""
         record = self.entry.record
         return self.entry.kind == "begun" or (record is not None and record.status == "lost")
+
+    def ends(self, step: str) -> bool:
+        """Whether it is the last word on an execution of the step."""
+        return self.entry.kind == "ended" and self.key.step == step and not self.key.deeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +140,9 @@ class _Choice:
         for execution in self._executions(work, place):
             since = self._last_round(work, execution) if last_round else -1
             if self._is_well(work, execution):
-                yield from (line.number for line in self._of(work, execution) if line.number > since)
+                yield from (line.number for line in self.of(work, execution) if line.number > since)
+            elif self._was_undone(work, execution):
+                continue
             elif work.inner is not None:
                 yield from self.of_list(work.inner.works, execution, last_round=True)
             else:
@@ -107,8 +163,10 @@ class _Choice:
         fine = status in SATISFIED or (status == "failed" and work.node.tolerated)
         if not fine or self._is_to_begin_in(work):
             return False
-        undoing = {undo.id for one in inside([work]) if one.rollback for undo in below(one.rollback.works)}
-        return not any(self._at(undo, execution) for undo in undoing)
+        return not any(self._was_undone(one, execution) for one in inside([work]))
+
+    def _was_undone(self, work: Work, place: Place) -> bool:
+        return any(self._at(undo.id, place) for undo in below(work.rollback.works if work.rollback else ()))
 
     def _status(self, work: Work, execution: Place) -> StepStatus | None:
         """How it ended. `lost`: it began, and nothing tells of its end."""
@@ -126,9 +184,9 @@ class _Choice:
 
     def _executions(self, work: Work, place: Place) -> list[Place]:
         if not work.fans_out:
-            return [place] if any(self._of(work, place)) else []
+            return [place] if any(self.of(work, place)) else []
         depth = len(place) + 1
-        longer = (line.key.place for line in self._of(work, place))
+        longer = (line.key.place for line in self.of(work, place))
         return sorted({there[:depth] for there in longer if len(there) >= depth})
 
     def _last_round(self, work: Work, execution: Place) -> int:
@@ -141,7 +199,7 @@ class _Choice:
         ]
         return ends[-2] if len(ends) > 1 else -1
 
-    def _of(self, work: Work, place: Place) -> Iterator[_Line]:
+    def of(self, work: Work, place: Place) -> Iterator[_Line]:
         """All that was done for a step at a place, its handlers included."""
         for one in inside([work]):
             yield from self._at(one.id, place)

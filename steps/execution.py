@@ -12,7 +12,7 @@ from steps.clock import present
 from steps.errors import InnerFailed, InnerLost, StepFailed
 from steps.events import now
 from steps.frame import Frame
-from steps.journal import Entry
+from steps.journal import Entry, Journal
 from steps.records import cancelled, ended, error_of, gathered, left, refused, side_by_side, skipped
 from steps.scope import Outcome, Scope, Spot, Undo
 from steps.work import NOT_NEEDED, Work, below, inside
@@ -143,10 +143,10 @@ class Execution:
         return self._told(scope, record)
 
     async def _tried(self, scope: Scope, begun: datetime) -> StepRecord:
-        if self._work.perform is None:
-            return (await self._judged(scope, begun))[0]
         if (past := self._past(scope)) is not None:
             return self._as_before(scope, past)
+        if self._work.perform is None:
+            return (await self._judged(scope, begun))[0]
         if self._halt.closed and not self._journal.is_to_end(scope.key):
             raise asyncio.CancelledError
         record, stops = ended(scope, "cancelled", begun), False
@@ -171,7 +171,8 @@ class Execution:
     def _as_before(self, scope: Scope, past: Entry) -> StepRecord:
         """What an execution that has ended in an earlier life of the run gives, which is not done again."""
         if past.record is None:
-            return ended(scope, "lost", past.time, error=error_of(scope, lost(self._journal.run_id, scope)))
+            message = lost(self._journal, scope, undone=past.status is not None)
+            return ended(scope, "lost", past.time, error=error_of(scope, message))
         if past.record.status == "cancelled":
             raise asyncio.CancelledError
         if past.stops:
@@ -235,7 +236,8 @@ class Execution:
                 return record
             await handlers.steps(scope, record.error)
         except StepFailed as failure:
-            return _adding(record, record.error, f"its on_error failed, too: {failure.message}")
+            said = _adding(record, record.error, f"its on_error failed, too: {failure.message}")
+            return said.model_copy(update={"status": "lost"}) if isinstance(failure, InnerLost) else said
         except asyncio.CancelledError:
             return _adding(record, record.error, "its on_error was cancelled")
         finally:
@@ -256,12 +258,16 @@ def _adding(record: StepRecord, error: StepError, what: str) -> StepRecord:
     return record.model_copy(update={"error": said})
 
 
-def lost(run_id: str, scope: Scope) -> str:
-    """What is to be said of a step that began in a process that died."""
+def lost(journal: Journal, scope: Scope, *, undone: bool) -> str:
+    """What is to be said of a step that began, or that began to be `undone`, in a process that died."""
+    step = scope.path.partition("/")[0]
+    start = journal.owners.get(step, step)
+    what, unknown = ("undoing it", "it is undone") if undone else ("it", "it did its work")
+    again = "it" if start == scope.path else repr(start)
     return (
-        "it had begun when the process that ran it died, so nobody knows whether it did its work, and as it "
-        "is not idempotent it is not started again by itself. Find out; then "
-        f"`opsconductor retry {run_id} --from {scope.path.partition('/')[0]}` runs it again"
+        f"{what} had begun when the process that ran it died, so nobody knows whether {unknown}, and as "
+        f"{'that' if undone else 'it'} is not idempotent it is not started again by itself. Find out; then "
+        f"`opsconductor retry {journal.run_id} --from {start}` runs {again} again"
     )
 
 

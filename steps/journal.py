@@ -8,7 +8,7 @@ its end keeps what `steps.again` lets it keep.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count, takewhile
@@ -25,7 +25,8 @@ Kind = Literal["start", "begun", "tried", "cut", "ended", "cancel", "waits", "ov
 class Entry:
     """`tried`: all tries of an execution are over, as `record` says; `stops`: it ended the run early.
 
-    `begun` comes before, where a second start would do harm. `ended` is the last word on an execution of a
+    `begun` comes before, where a second start would do harm; with a status it is the undoing that began of
+    what had ended so. `ended` is the last word on an execution of a
     group or of a step with failure handlers. `cut`: the steps inside it are ended from outside, in the try
     that `record` tells (0: its failure handlers); `failed`: they took too long. `start` begins a try of the
     run, `over` ends it; `forgotten`: what was done before it is not known. `key` is that of the execution
@@ -135,6 +136,7 @@ class Journal:
         self.run_id = run_id
         self.attempt = attempt
         self.abandoned = False
+        self.owners: Mapping[str, str] = {}  # of a step that deals with what another one did: that one
         self._store = store or Nowhere()
         self._entries = list(entries)
         self._numbers = count()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from codegen.durations import format_duration
 from codegen.result import Report, StepError
 from codegen.schedule import Ending
-from steps.again import kept
+from steps.again import kept, owners
 from steps.causes import any_lost, first_failure
 from steps.clock import present
 from steps.data import json_data
@@ -19,6 +19,7 @@ from steps.errors import StepFailed
 from steps.events import Event, now
 from steps.frame import Frame
 from steps.halt import Halt
+from steps.journal import Entry
 from steps.kept_log import KeptLog
 from steps.records import Part, error_of, placed
 from steps.scope import Scope, Surroundings, Undo
@@ -83,8 +84,15 @@ class WorkflowRun:
 
     def _take_up(self) -> None:
         """Go on where an earlier life of the run was cut off, or keep what the try before succeeded in."""
-        around, main = self._around, self._plan.steps
-        around.journal.settle(around.run_id, lambda past, first: kept(main, past, around.run_id, first))
+        around, plan = self._around, self._plan
+        last = (*plan.on_failure, *plan.finally_)
+        if self._is_outermost:
+            around.journal.owners = owners((*plan.steps, *last))
+
+        def keep(past: Sequence[Entry], first: str | None) -> list[Entry]:
+            return kept(plan.steps, past, around.run_id, first, last=last)
+
+        around.journal.settle(around.run_id, keep)
         if self.cancelled:
             around.journal.cancel(around.run_id)
         if around.journal.cancelled(around.run_id) or (self.cancelled and around.journal.has_past):

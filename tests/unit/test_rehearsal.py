@@ -90,7 +90,8 @@ class TestReading:
             (
                 "success: true",
                 "success: true}\n    then:\n      - from: claen\n        expect: {success: true",
-                "7:15: cases[0].then[0].from: 'claen' is no main step (those are: usage, clean)",
+                "7:15: cases[0].then[0].from: it has no step 'claen', did you mean 'clean' "
+                "(name one of: usage, clean)",
             ),
             (
                 "success: true",
