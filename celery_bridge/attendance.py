@@ -71,9 +71,7 @@ class Attendance:
 
     def _call(self) -> list[frozenset[str]]:
         """The queues that each worker takes from."""
-        replies = self._app.control.broadcast("active_queues", reply=True, timeout=ANSWER_WITHIN) or []
-        taken = [queues for reply in replies for queues in reply.values()]
-        return [frozenset(one["name"] for one in queues or ()) for queues in taken]
+        return list(queues_taken(self._app).values())
 
     def _absence(self, roll: Roll) -> str:
         where = f"queue {roll.queue!r} of {masked(self._settings.broker_url)}"
@@ -88,6 +86,16 @@ def _cure(queue: str) -> str:
         f"Start one: {by_up}, or `celery -A celery_bridge.worker worker -Q {queue}`, "
         "or add `-I celery_bridge.tasks` to your own."
     )
+
+
+def queues_taken(app: Celery) -> dict[str, frozenset[str]]:
+    """The queues that each worker takes from, of those that answer in a second."""
+    replies = app.control.broadcast("active_queues", reply=True, timeout=ANSWER_WITHIN) or []
+    return {
+        worker: frozenset(one["name"] for one in queues or ())
+        for reply in replies
+        for worker, queues in reply.items()
+    }
 
 
 async def _began(followed: Followed, seconds: float) -> bool:

@@ -10,11 +10,13 @@ from typing import Any
 
 from celery import Task, shared_task
 
+from celery_bridge import introduction
 from celery_bridge.hosting import Assignment, host
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.termination import Termination
 
 RUN_WORKFLOW = "opsconductor.run_workflow"
+INTRODUCE = introduction.INTRODUCE  # the worker learns the command by this import
 
 
 @shared_task(  # type: ignore[untyped-decorator]
