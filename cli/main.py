@@ -21,6 +21,7 @@ _COMMANDS = {
     "up": ("cli.installation:up", "Start the built-in Prefect server, broker, worker and router."),
     "down": ("cli.installation:down", "Stop what `up` started."),
     "status": ("cli.runs:status", "What runs here; with RUN, how far a run is."),
+    "doctor": ("cli.doctor:doctor", "Examine the whole installation: what is wrong, why, and what mends it."),
     "logs": ("cli.runs:logs", "The log of a run and of everything below it."),
     "approve": ("cli.approvals:approve", "Say yes to what a run waits for."),
     "deny": ("cli.approvals:deny", "Say no to what a run waits for."),

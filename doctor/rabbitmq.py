@@ -1,0 +1,105 @@
+"""A RabbitMQ as broker: what it says of itself and of our queue. Nothing is made or changed there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from amqp.exceptions import NotFound, PreconditionFailed
+from kombu import connection as kombu_connection
+from kombu.exceptions import KombuError
+
+from celery_bridge.urls import is_rabbitmq, masked
+from doctor.findings import Finding, NotSeen, doubt, fault, fine
+from doctor.redis_checks import judge_product
+from doctor.site import Bridge
+
+PATIENCE = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Our queue. `quorum` None: it can't be told."""
+
+    name: str
+    messages: int
+    consumers: int
+    quorum: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class RabbitSeen:
+    """A RabbitMQ; `queue` is None until a worker or a sender first made it."""
+
+    url: str
+    product: str
+    version: str
+    queue: Queue | None
+
+
+def see_rabbitmq(bridge: Bridge) -> RabbitSeen | None:
+    """The broker; None where that is a Redis. NotSeen when it doesn't answer."""
+    url = bridge.settings.broker_url
+    if not is_rabbitmq(url):
+        return None
+    connect: Any = kombu_connection.Connection  # untyped
+    connection = connect(url, connect_timeout=PATIENCE, transport_options={"max_retries": 0})
+    errors = (*connection.connection_errors, *connection.channel_errors, KombuError, OSError, ValueError)
+    try:
+        amqp = connection.transport.establish_connection()
+        try:
+            told = amqp.server_properties
+            queue = _queue(amqp, bridge.settings.queue)
+        finally:
+            connection.transport.close_connection(amqp)
+    except errors as error:
+        what, reason = f"the broker {masked(url)} can't be reached", str(error) or type(error).__name__
+        raise NotSeen(
+            fault(what, reason, f"start it, or correct {bridge.source}", source=bridge.source)
+        ) from None
+    finally:
+        connection.release()
+    return RabbitSeen(masked(url), str(told.get("product", "")), str(told.get("version", "")), queue)
+
+
+def _queue(amqp: Any, name: str) -> Queue | None:
+    try:
+        found = amqp.channel().queue_declare(name, passive=True)
+    except NotFound:
+        return None
+    return Queue(name, found.message_count, found.consumer_count, _is_quorum(amqp, name))
+
+
+def _is_quorum(amqp: Any, name: str) -> bool | None:
+    """Declared as what it is, a queue that is there stays as it is; as something else it is refused."""
+    arguments = {"x-queue-type": "quorum"}
+    try:
+        amqp.channel().queue_declare(name, durable=True, auto_delete=False, arguments=arguments)
+    except PreconditionFailed as refusal:
+        return False if "x-queue-type" in str(refusal) else None
+    return True
+
+
+def judge_rabbitmq_version(seen: RabbitSeen | None) -> Iterator[Finding]:
+    """Its version against what we know to work."""
+    if seen is not None and seen.product == "RabbitMQ":
+        yield from judge_product(seen.product, seen.version, "the broker", seen.url)
+    elif seen is not None:
+        cause = "only RabbitMQ was tested of those that speak AMQP"
+        yield doubt(f"the broker is {seen.product} {seen.version}", cause, "use a RabbitMQ", url=seen.url)
+
+
+def judge_queue_type(seen: RabbitSeen | None) -> Iterator[Finding]:
+    """The queue is safe on disk and counts deliveries."""
+    if seen is None or seen.queue is None:
+        return
+    name = seen.queue.name
+    evidence = {"queue": name, "quorum": seen.queue.quorum, "messages": seen.queue.messages}
+    if seen.queue.quorum is False:
+        yield fault(
+            f"the queue {name!r} is a classic queue",
+            "runs declare it as a quorum queue and are refused; a classic queue is not replicated",
+            f"stop workers, `rabbitmqctl delete_queue {name}` (its messages go), start workers again",
+            **evidence,
+        )
+    else:
+        yield fine(f"the queue {name!r} is a quorum queue", **evidence)

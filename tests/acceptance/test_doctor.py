@@ -1,0 +1,91 @@
+"""`opsconductor doctor` on an installation of `up`."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.request import ProxyHandler, Request, build_opener
+
+import pytest
+
+from tests.acceptance.stack import Stack
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+def asked(stack: Stack, method: str, path: str, data: Any = None) -> Any:
+    """What the Prefect server answers."""
+    body = json.dumps(data).encode() if data is not None else None
+    request = Request(f"{stack.api}{path}", body, {"Content-Type": "application/json"}, method=method)
+    with build_opener(ProxyHandler({})).open(request, timeout=60) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None
+
+
+@contextmanager
+def deployed(stack: Stack, pool: str) -> Iterator[None]:
+    """The router deployed to a work pool that nobody works for, and an automation that is too impatient."""
+    [flow] = asked(stack, "POST", "/flows/filter", {"flows": {"name": {"any_": ["route-workflow"]}}})
+    asked(stack, "POST", "/work_pools/", {"name": pool, "type": "process"})
+    made = {"name": pool, "flow_id": flow["id"], "work_pool_name": pool}
+    deployment = asked(stack, "POST", "/deployments/", made)["id"]
+    trigger = {
+        "type": "event",
+        "posture": "Proactive",
+        "match": {"prefect.resource.id": "prefect.flow-run.*"},
+        "for_each": ["prefect.resource.id"],
+        "after": ["prefect.flow-run.heartbeat"],
+        "expect": ["prefect.flow-run.heartbeat", "prefect.flow-run.Completed"],
+        "within": 60,
+    }
+    impatient = {"name": pool, "trigger": trigger, "actions": [{"type": "do-nothing"}]}
+    automation = asked(stack, "POST", "/automations/", impatient)["id"]
+    try:
+        yield
+    finally:
+        asked(stack, "DELETE", f"/automations/{automation}")
+        asked(stack, "DELETE", f"/deployments/{deployment}")
+        asked(stack, "DELETE", f"/work_pools/{pool}")
+
+
+def not_ok(told: Any) -> list[tuple[str, str, str]]:
+    """What is not as it should be."""
+    return [(one["part"], one["check"], one["state"]) for one in told["findings"] if one["state"] != "ok"]
+
+
+def test_all_is_well(stack: Stack) -> None:
+    """Of what `up` started nothing is wrong or doubtful, and nothing stays unknown; no password is told."""
+    told = stack.json("doctor")
+    assert not_ok(told) == []
+    assert told["healthy"] is True
+    parts = {one["part"] for one in told["findings"]}
+    assert parts == {"home", "documents", "packages", "prefect", "broker", "results", "workers"}
+    done = stack("doctor")
+    assert done.returncode == 0
+    assert "All is well" in done.stderr
+    password = stack.broker_url.partition("://:")[2].partition("@")[0]
+    assert password
+    assert password not in done.stdout + done.stderr + json.dumps(told)
+
+
+def test_a_prefect_server_of_ones_own(stack: Stack) -> None:
+    """SQLite behind it, a pool without workers and an impatient automation are found and explained."""
+    own = stack.using(PREFECT_API_URL=stack.api, PREFECT_HOME=str(stack.home / "profile"))
+    with deployed(stack, "idle"):
+        told = own.json("doctor", code=1)
+    assert not_ok(told) == [
+        ("prefect", "database", "warning"),
+        ("prefect", "heartbeats", "error"),
+        ("prefect", "work pools", "error"),
+    ]
+    [pool] = [one for one in told["findings"] if one["check"] == "work pools"]
+    assert "prefect worker start --pool idle" in pool["cure"]
+    assert not_ok(own.json("doctor")) == [("prefect", "database", "warning")]
+
+
+def test_a_stopped_installation(fresh: Stack) -> None:
+    """One that is not there yet is an error with its cure, nothing is left behind by looking."""
+    done = fresh("doctor")
+    assert done.returncode == 1
+    assert "opsconductor up" in done.stdout
+    assert not fresh.home.exists()
