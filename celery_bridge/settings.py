@@ -3,12 +3,13 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
-
-from celery import Celery
+from typing import TYPE_CHECKING, Self
 
 from celery_bridge.errors import SettingsError
 from celery_bridge.urls import is_broker, masked, normalized, speaks_redis
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 QUEUE = "opsconductor"
 DAY = 86400
@@ -66,7 +67,7 @@ class BridgeSettings:
         return cls.of(broker, backend, queue, _worker_timeout(given))
 
     @classmethod
-    def of_app(cls, app: Celery) -> Self:
+    def of_app(cls, app: "Celery") -> Self:
         """What a worker of this app goes by: its own broker and result backend.
 
         OPSCONDUCTOR_RESULT_BACKEND comes first, for apps whose result backend is no Redis.
