@@ -17,6 +17,7 @@ from doctor import (
     timeouts,
     worker_checks,
 )
+from doctor.attendance_checks import judge_attendance
 from doctor.documents import see_documents
 from doctor.examination import Check, Look, Result, examine
 from doctor.findings import Finding, NotSeen, fault, fine, skipped, without
@@ -149,7 +150,7 @@ CHECKS: tuple[Check, ...] = (
     Check("broker", "consumer timeout", ("rabbitmq", "documents"), timeouts.judge_consumer_timeout),
     Check("results", "place", ("address",), _where_results_are),
     *(Check("results", name, ("results",), judge) for name, judge in _REDIS),
-    Check("workers", "attendance", ("workers", "rabbitmq"), worker_checks.judge_attendance),
+    Check("workers", "attendance", ("workers", "rabbitmq", "documents"), judge_attendance),
     Check("workers", "answers", ("workers",), worker_checks.judge_answers),
     Check("workers", "versions", ("workers",), _worker_versions),
     Check("workers", "results", ("workers",), _same_results),

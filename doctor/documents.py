@@ -1,7 +1,7 @@
 """The documents that runs find by their name."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from codegen.document import load_file
@@ -38,6 +38,8 @@ class DocumentsSeen:
     unread: int = 0
     problems: tuple[tuple[str, str], ...] = ()
     longest: LongTimeout | None = None
+    queues: Mapping[str, str] = field(default_factory=dict)
+    """Queues that documents name, each with one of these documents."""
 
 
 def see_documents(folders: tuple[Path, ...], named: bool) -> DocumentsSeen:
@@ -46,12 +48,15 @@ def see_documents(folders: tuple[Path, ...], named: bool) -> DocumentsSeen:
     files = sorted(path for folder in there for path in folder.iterdir() if path.suffix in SUFFIXES)
     problems: list[tuple[str, str]] = []
     longest: LongTimeout | None = None
+    queues: dict[str, str] = {}
     for file in files[:MOST_READ]:
         try:
             workflow = resolved(load_file(file), folders)
         except DocumentError as error:
             problems.append((str(file), str(error.problems[0]).replace("\n", " ")[:300]))
             continue
+        if workflow.queue is not None:
+            queues.setdefault(workflow.queue, workflow.name)
         for one in _timeouts(workflow):
             longest = max(filter(None, (longest, one)), key=lambda timeout: timeout.seconds)
     return DocumentsSeen(
@@ -62,6 +67,7 @@ def see_documents(folders: tuple[Path, ...], named: bool) -> DocumentsSeen:
         unread=max(0, len(files) - MOST_READ),
         problems=tuple(problems),
         longest=longest,
+        queues=queues,
     )
 
 

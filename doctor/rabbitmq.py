@@ -18,7 +18,7 @@ PATIENCE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Our queue. `quorum` None: it can't be told."""
+    """A queue of ours. `quorum` None: it can't be told."""
 
     name: str
     messages: int
@@ -28,12 +28,12 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class RabbitSeen:
-    """A RabbitMQ; `queue` is None until a worker or a sender first made it."""
+    """A RabbitMQ; a queue is there once a worker or a sender made it."""
 
     url: str
     product: str
     version: str
-    queue: Queue | None
+    queues: tuple[Queue, ...] = ()
 
 
 def see_rabbitmq(bridge: Bridge) -> RabbitSeen | None:
@@ -48,7 +48,7 @@ def see_rabbitmq(bridge: Bridge) -> RabbitSeen | None:
         amqp = connection.transport.establish_connection()
         try:
             told = amqp.server_properties
-            queue = _queue(amqp, bridge.settings.queue)
+            queues = tuple(filter(None, (_queue(amqp, name) for name in bridge.queues)))
         finally:
             connection.transport.close_connection(amqp)
     except errors as error:
@@ -58,7 +58,7 @@ def see_rabbitmq(bridge: Bridge) -> RabbitSeen | None:
         ) from None
     finally:
         connection.release()
-    return RabbitSeen(masked(url), str(told.get("product", "")), str(told.get("version", "")), queue)
+    return RabbitSeen(masked(url), str(told.get("product", "")), str(told.get("version", "")), queues)
 
 
 def _queue(amqp: Any, name: str) -> Queue | None:
@@ -89,17 +89,15 @@ def judge_rabbitmq_version(seen: RabbitSeen | None) -> Iterator[Finding]:
 
 
 def judge_queue_type(seen: RabbitSeen | None) -> Iterator[Finding]:
-    """The queue is safe on disk and counts deliveries."""
-    if seen is None or seen.queue is None:
-        return
-    name = seen.queue.name
-    evidence = {"queue": name, "quorum": seen.queue.quorum, "messages": seen.queue.messages}
-    if seen.queue.quorum is False:
-        yield fault(
-            f"the queue {name!r} is a classic queue",
-            "runs declare it as a quorum queue and are refused; a classic queue is not replicated",
-            f"stop workers, `rabbitmqctl delete_queue {name}` (its messages go), start workers again",
-            **evidence,
-        )
-    else:
-        yield fine(f"the queue {name!r} is a quorum queue", **evidence)
+    """Queues are safe on disk and count deliveries."""
+    for queue in seen.queues if seen is not None else ():
+        evidence = {"queue": queue.name, "quorum": queue.quorum, "messages": queue.messages}
+        if queue.quorum is False:
+            yield fault(
+                f"the queue {queue.name!r} is a classic queue",
+                "runs declare it as a quorum queue and are refused; a classic queue is not replicated",
+                f"stop workers, `rabbitmqctl delete_queue {queue.name}` (messages go), start workers again",
+                **evidence,
+            )
+        else:
+            yield fine(f"the queue {queue.name!r} is a quorum queue", **evidence)

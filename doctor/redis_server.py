@@ -1,7 +1,7 @@
 """What a Redis or Valkey says of itself, and whether it takes what we write."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
+from celery_bridge.priorities import redis_lists
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.urls import for_client, is_rabbitmq, masked, speaks_redis
 from doctor.clocks import Clock
@@ -20,7 +21,6 @@ from doctor.site import Bridge
 
 PATIENCE = 3.0
 PREFIX = "opsconductor:doctor:"
-_PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,10 @@ def see_results(bridge: Bridge) -> RedisSeen | None:
     return _see("the result backend", bridge.settings.result_backend, source)
 
 
-def queue_length(url: str, queue: str) -> int:
-    """How many messages wait there."""
+def queue_lengths(url: str, queues: Iterable[str]) -> dict[str, int]:
+    """How many messages wait in each."""
     with client(url) as redis:
-        return sum(int(redis.llen(f"{queue}{priority}")) for priority in _PRIORITIES)
+        return {queue: sum(int(redis.llen(key)) for key in redis_lists(queue)) for queue in queues}
 
 
 def client(url: str) -> "Redis":

@@ -67,10 +67,16 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """Where Celery is, and who says so."""
+    """Where Celery is, and who says so. `more_queues`: those with a built-in worker of their own."""
 
     settings: BridgeSettings
     source: str
+    more_queues: tuple[str, ...] = ()
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues that are known without asking documents, the usual one first."""
+        return tuple(dict.fromkeys((self.settings.queue, *self.more_queues)))
 
 
 def nothing_runs(what: str, home: Home) -> Finding:
@@ -92,17 +98,17 @@ def find_bridge(site: Site) -> Bridge:
 
 
 def _found(site: Site) -> Bridge:
-    environment = site.environment
+    environment, more = site.environment, tuple(sorted(site.options.queues))
     if site.options.broker_url is not None:
         if site.options.results_url is None and site.running is not None:
             environment = {**environment, "OPSCONDUCTOR_RESULT_BACKEND": site.running.result_backend}
-        return Bridge(BridgeSettings.from_environment(environment), "OPSCONDUCTOR_BROKER_URL")
+        return Bridge(BridgeSettings.from_environment(environment), "OPSCONDUCTOR_BROKER_URL", more)
     if (block := _block(site)) is not None:
-        return Bridge(block, "the block celery-broker/default")
+        return Bridge(block, "the block celery-broker/default", more)
     if site.running is None:
         raise NotSeen(nothing_runs("Celery", site.home))
     built_in = BridgeSettings.from_environment({**environment, **site.running.environment()})
-    return Bridge(built_in, "opsconductor up")
+    return Bridge(built_in, "opsconductor up", more)
 
 
 def passwords(url: str) -> set[str]:

@@ -1,43 +1,14 @@
-"""Judges the workers of our queue."""
+"""Judges the workers of our queues."""
 
 from collections.abc import Callable, Iterator
 
 from doctor.clocks import judge_clock
 from doctor.findings import Finding, doubt, fault, fine, skipped
-from doctor.rabbitmq import RabbitSeen
 from doctor.versions import numbers
 from doctor.workers import Worker, WorkersSeen
 
 _DEFAULT_MULTIPLIER = 4
 _OPEN = ("pickle", "application/x-python-serialize", "yaml", "application/x-yaml")
-
-
-def judge_attendance(seen: WorkersSeen, rabbit: RabbitSeen | None) -> Iterator[Finding]:
-    """Somebody takes from the queue, and knows what to do with what is in it."""
-    waiting = rabbit.queue.messages if rabbit is not None and rabbit.queue is not None else seen.waiting
-    names = [worker.name for worker in seen.workers]
-    able = [worker.name for worker in seen.workers if worker.takes_workflows]
-    evidence = {"queue": seen.queue, "workers": names, "elsewhere": list(seen.elsewhere), "waiting": waiting}
-    cure = (
-        f"`opsconductor up`, or `celery -A celery_bridge.worker worker -Q {seen.queue}` on a machine of yours"
-    )
-    if able:
-        many = "1 worker takes" if len(able) == 1 else f"{len(able)} workers take"
-        yield fine(f"{many} workflows from the queue {seen.queue!r}, {waiting or 0} wait in it", **evidence)
-    elif names:
-        cause = "they lack the task opsconductor.run_workflow, and throw workflows away"
-        yield fault(
-            f"the workers of the queue {seen.queue!r} don't know workflows",
-            cause,
-            "start them with `-I celery_bridge.tasks`",
-            **evidence,
-        )
-    else:
-        others = (
-            f"{len(seen.elsewhere)} answer and take from other queues" if seen.elsewhere else "none answers"
-        )
-        held = f"; {waiting} messages wait in it" if waiting else ""
-        yield fault(f"no worker takes from the queue {seen.queue!r}{held}", others, cure, **evidence)
 
 
 def judge_worker_versions(seen: WorkersSeen, ours: dict[str, str]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What the Celery workers of our queue say of themselves."""
+"""What the Celery workers of our queues say of themselves."""
 
 import re
 import time
@@ -13,12 +13,11 @@ from celery_bridge.app import make_app
 from celery_bridge.attendance import queues_taken
 from celery_bridge.clients import AWAY
 from celery_bridge.introduction import INTRODUCE
-from celery_bridge.settings import BridgeSettings
 from celery_bridge.tasks import RUN_WORKFLOW
-from celery_bridge.urls import is_rabbitmq, masked, speaks_redis
+from celery_bridge.urls import masked, speaks_redis
 from doctor.clocks import Clock
 from doctor.findings import NotSeen, skipped
-from doctor.redis_server import queue_length
+from doctor.redis_server import queue_lengths
 from doctor.site import Bridge
 
 ANSWER_WITHIN = 3.0
@@ -30,6 +29,7 @@ class Worker:
     """One worker; `versions` is what it says by our own command, empty where it has only Celery's."""
 
     name: str
+    queues: frozenset[str] = frozenset()
     tasks: frozenset[str] = frozenset()
     conf: Mapping[str, Any] = field(default_factory=dict)
     pool: str = ""
@@ -59,14 +59,17 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class WorkersSeen:
-    """The workers that take from our queue. `waiting`: messages in it; None where that can't be told."""
+    """The workers of our queues, the usual one first. `elsewhere`: workers that have nothing to do with us.
 
-    queue: str
+    `waiting`: the messages in each queue, as far as that can be told.
+    """
+
+    queues: tuple[str, ...]
     broker: str
     result_backend: str
     workers: tuple[Worker, ...] = ()
     elsewhere: tuple[str, ...] = ()
-    waiting: int | None = None
+    waiting: Mapping[str, int] = field(default_factory=dict)
 
 
 def see_workers(bridge: Bridge) -> WorkersSeen:
@@ -75,21 +78,25 @@ def see_workers(bridge: Bridge) -> WorkersSeen:
     app = make_app(settings, for_sending=True)
     try:
         taken = queues_taken(app)
-        names = sorted(name for name, queues in taken.items() if settings.queue in queues)
-        answers = _answers(app, names)
-        waiting = _waiting(settings)
+        answers = _answers(app, sorted(taken))
+        names = [name for name in sorted(taken) if _is_ours(answers[name], taken[name], bridge)]
+        waiting = _waiting(bridge)
     except (KombuError, *AWAY):
         raise NotSeen(skipped("workers can't be asked", "the broker can't be reached")) from None
     finally:
         app.close()
     return WorkersSeen(
-        queue=settings.queue,
+        queues=bridge.queues,
         broker=masked(settings.broker_url),
         result_backend=masked(settings.result_backend),
-        workers=tuple(_worker(name, answers[name]) for name in names),
+        workers=tuple(_worker(name, taken[name], answers[name]) for name in names),
         elsewhere=tuple(sorted(set(taken) - set(names))),
         waiting=waiting,
     )
+
+
+def _is_ours(answers: Mapping[str, Any], queues: frozenset[str], bridge: Bridge) -> bool:
+    return bool(queues & set(bridge.queues)) or RUN_WORKFLOW in _tasks(answers)
 
 
 def _answers(app: Celery, names: list[str]) -> dict[str, dict[str, Any]]:
@@ -122,12 +129,13 @@ def _tasks(answers: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(str(one).partition(" ")[0] for one in told) if isinstance(told, list) else frozenset()
 
 
-def _worker(name: str, answers: Mapping[str, Any]) -> Worker:
+def _worker(name: str, queues: frozenset[str], answers: Mapping[str, Any]) -> Worker:
     conf, stats = _mapping(answers, "conf"), _mapping(answers, "stats")
     pool, own = _mapping(stats, "pool"), _mapping(answers, INTRODUCE)
     software = _CELERY.search(str(_mapping(answers, "report").get("ok", "")))
     return Worker(
         name=name,
+        queues=queues,
         tasks=_tasks(answers),
         conf=conf,
         pool=str(pool.get("implementation", "")),
@@ -146,8 +154,7 @@ def _mapping(data: Mapping[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _waiting(settings: BridgeSettings) -> int | None:
-    """Messages in the queue of a Redis; a RabbitMQ is asked with its queue."""
-    if is_rabbitmq(settings.broker_url) or not speaks_redis(settings.broker_url):
-        return None
-    return queue_length(settings.broker_url, settings.queue)
+def _waiting(bridge: Bridge) -> dict[str, int]:
+    """Messages in the queues of a Redis; a RabbitMQ is asked with its queues."""
+    url = bridge.settings.broker_url
+    return queue_lengths(url, bridge.queues) if speaks_redis(url) else {}

@@ -113,7 +113,9 @@ def test_errors_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["error"]["problems"] == []
 
 
-@pytest.mark.parametrize("command", ["run", "route", "validate", "generate", "graph", "up", "down", "status"])
+@pytest.mark.parametrize(
+    "command", ["run", "route", "validate", "generate", "graph", "up", "down", "status", "doctor"]
+)
 def test_help_needs_no_prefect(command: str) -> None:
     """Help and the commands without a server start fast: neither Prefect nor Celery is imported."""
     imported = (

@@ -22,7 +22,7 @@ from doctor.workers import Worker, WorkersSeen
 from tests.unit.findings import states, the
 
 REDIS = RedisSeen("the broker", "redis://host/0", version="7.0.15")
-RABBIT = RabbitSeen("amqp://host//", "RabbitMQ", "3.10.8", Queue("opsconductor", 0, 1, True))
+RABBIT = RabbitSeen("amqp://host//", "RabbitMQ", "3.10.8", (Queue("opsconductor", 0, 1, True),))
 MB = 1024**2
 
 
@@ -138,7 +138,11 @@ def test_rabbitmq_version(product: str, version: str, state: State) -> None:
 @pytest.mark.parametrize(("quorum", "state"), [(True, "ok"), (None, "ok"), (False, "error")])
 def test_queue_type(quorum: bool | None, state: State) -> None:
     """A classic queue of our name is in the way."""
-    the(judge_queue_type(replace(RABBIT, queue=Queue("opsconductor", 3, 1, quorum))), state, "opsconductor")
+    the(
+        judge_queue_type(replace(RABBIT, queues=(Queue("opsconductor", 3, 1, quorum),))),
+        state,
+        "opsconductor",
+    )
 
 
 def documents(seconds: float | None) -> DocumentsSeen:
@@ -161,14 +165,14 @@ def documents(seconds: float | None) -> DocumentsSeen:
 def test_visibility_timeout(options: dict[str, Any] | None, longest: float | None, state: State) -> None:
     """It outlasts the longest timeout; a worker that sets none has Redis' hour."""
     worker = Worker("w@1", conf={"broker_transport_options": options})
-    seen = WorkersSeen("opsconductor", "redis://host/0", "redis://host/0", (worker,))
+    seen = WorkersSeen(("opsconductor",), "redis://host/0", "redis://host/0", (worker,))
     words = ("w@1", "'Backup'", "visibility_timeout") if state == "warning" else ()
     the(judge_visibility(43200, seen, documents(longest)), state, *words)
 
 
 def test_our_own_visibility_timeout() -> None:
     """Without a worker to ask, what ours will have counts."""
-    seen = WorkersSeen("opsconductor", "redis://host/0", "redis://host/0")
+    seen = WorkersSeen(("opsconductor",), "redis://host/0", "redis://host/0")
     the(judge_visibility(43200, seen, documents(50_000)), "warning", "100000")
     the(judge_visibility(43200, seen, documents(40_000)), "ok")
 

@@ -172,11 +172,12 @@ def test_looking_at_services(tmp_path: Path) -> None:
 def test_documents(tmp_path: Path) -> None:
     """All are read; the first problems are told, and the longest timeout is known."""
     (tmp_path / "short.yaml").write_text(VALID.format(name="Short", timeout="30s"))
-    (tmp_path / "long.yaml").write_text(VALID.format(name="Long", timeout="2h"))
+    (tmp_path / "long.yaml").write_text(VALID.format(name="Long", timeout="2h") + "queue: gpu\n")
     (tmp_path / "notes.txt").write_text("no document")
     seen = see_documents((tmp_path, tmp_path / "none"), named=True)
     the(judge_documents(seen), "ok", "all 2 documents")
     assert seen.longest == LongTimeout(7200.0, "Long", "steps[0].timeout")
+    assert seen.queues == {"gpu": "Long"}
     the(judge_folders(seen), "warning", str(tmp_path / "none"))
     assert states(judge_folders(replace(seen, named=False))) == []
     (tmp_path / "bad.yaml").write_text("name: Bad\nsteps: [{id: x, type: nothing}]\n")

@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
+from doctor.attendance_checks import judge_attendance
 from doctor.clocks import Clock
+from doctor.documents import DocumentsSeen
 from doctor.findings import State
 from doctor.rabbitmq import Queue, RabbitSeen
 from doctor.site import same_server
 from doctor.worker_checks import (
     judge_acknowledging,
     judge_answers,
-    judge_attendance,
     judge_pool,
     judge_prefetching,
     judge_same_results,
@@ -28,6 +29,7 @@ OURS = {"opsconductor": "0.1.0", "celery": "5.7.0", "kombu": "5.7.0", "redis": "
 URL = "redis://:***@host:6379/0"
 WORKER = Worker(
     name="w@1",
+    queues=frozenset({"opsconductor"}),
     tasks=frozenset({"opsconductor.run_workflow"}),
     conf={"worker_prefetch_multiplier": 1, "accept_content": ["json"]},
     pool="celery.concurrency.prefork:TaskPool",
@@ -38,12 +40,13 @@ WORKER = Worker(
     result_backend=URL,
     clock=Clock(0.0, 0.1),
 )
+NO_DOCUMENTS = DocumentsSeen((), (), named=False)
 OTHERS = frozenset({"opsconductor.run_workflow", "shop.bill"})
 
 
 def seen(*workers: Worker, **more: Any) -> WorkersSeen:
     """These workers take from our queue."""
-    return WorkersSeen("opsconductor", URL, URL, workers, **more)
+    return WorkersSeen(("opsconductor",), URL, URL, workers, **more)
 
 
 def with_conf(**conf: Any) -> WorkersSeen:
@@ -54,23 +57,34 @@ def with_conf(**conf: Any) -> WorkersSeen:
 @pytest.mark.parametrize(
     ("there", "state", "words"),
     [
-        (seen(WORKER, waiting=2), "ok", ("1 worker takes", "2 wait")),
+        (seen(WORKER, waiting={"opsconductor": 2}), "ok", ("1 worker takes", "2 wait")),
         (seen(WORKER, replace(WORKER, name="w@2")), "ok", ("2 workers take",)),
         (seen(), "error", ("none answers", "opsconductor up")),
-        (seen(waiting=5), "error", ("5 messages wait",)),
+        (seen(waiting={"opsconductor": 5}), "error", ("5 wait",)),
         (seen(elsewhere=("shop@1",)), "error", ("1 answer", "other queues")),
+        (seen(replace(WORKER, queues=frozenset({"gpu"}))), "error", ("1 answer", "other queues")),
         (seen(replace(WORKER, tasks=frozenset({"shop.bill"}))), "error", ("-I celery_bridge.tasks",)),
     ],
 )
 def test_attendance(there: WorkersSeen, state: State, words: tuple[str, ...]) -> None:
     """Somebody takes from the queue who knows what a workflow is."""
-    the(judge_attendance(there, None), state, *words)
+    the(judge_attendance(there, None, NO_DOCUMENTS), state, *words)
 
 
 def test_messages_in_a_rabbitmq() -> None:
     """It counts them itself."""
-    rabbit = RabbitSeen("amqp://host//", "RabbitMQ", "3.10.8", Queue("opsconductor", 9, 0, True))
-    the(judge_attendance(seen(), rabbit), "error", "9 messages wait")
+    rabbit = RabbitSeen("amqp://host//", "RabbitMQ", "3.10.8", (Queue("opsconductor", 9, 0, True),))
+    the(judge_attendance(seen(), rabbit, NO_DOCUMENTS), "error", "9 wait")
+
+
+def test_queues_that_documents_name() -> None:
+    """Each needs a worker; the document is named."""
+    documents = replace(NO_DOCUMENTS, queues={"opsconductor": "Usual", "gpu": "Train"})
+    everywhere = replace(WORKER, queues=frozenset({"opsconductor", "gpu"}))
+    assert states(judge_attendance(seen(everywhere), None, documents)) == ["ok", "ok"]
+    usual, gpu = judge_attendance(seen(WORKER), None, documents)
+    assert usual.state == "ok"
+    the([gpu], "error", "'gpu'", "'Train'", "OPSCONDUCTOR_QUEUES=gpu=2", "-Q gpu")
 
 
 @pytest.mark.parametrize(
