@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from logging import WARNING
 
 from celery import Celery
 from kombu.exceptions import KombuError
@@ -67,7 +68,7 @@ class Attendance:
                 text = f"{self._absence(roll)}; the workflow waits. {_cure(queue)}"
             if text != said:
                 said = text
-                notice(text)
+                notice(text, WARNING)
 
     def _call(self) -> list[frozenset[str]]:
         """The queues that each worker takes from."""

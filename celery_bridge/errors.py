@@ -4,6 +4,7 @@ BridgeError
 ├── SettingsError         an address or a number that the bridge can't use
 ├── EngineUnreachable     the broker, the result backend or every worker is away
 └── EngineFailed          Celery took the workflow, and it ended without a report
+    └── WorkerLost        what ran it is gone, and nobody went on with it
 """
 
 
@@ -21,3 +22,7 @@ class EngineUnreachable(BridgeError):
 
 class EngineFailed(BridgeError):
     """Celery took the workflow, and it ended without a report."""
+
+
+class WorkerLost(EngineFailed):
+    """What ran the workflow is gone, and nobody went on with it."""

@@ -3,13 +3,15 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterable
+from logging import INFO, WARNING
 
 from celery_bridge.channel import Claim, Fields, Keys, Refusal, after, read
-from celery_bridge.errors import BridgeError, EngineFailed
+from celery_bridge.errors import BridgeError, EngineFailed, WorkerLost
 from codegen.result import Report
 from steps.events import Event, Listener
 
-Notice = Callable[[str], None]
+Notice = Callable[[str, int], None]
+"""Hears what becomes of a run besides its events: a text and its level of logging."""
 
 FIRST_SWEEP = 0.25
 LAST_SWEEP = 5.0
@@ -21,7 +23,7 @@ SENT_AGAIN_AFTER = 15.0
 _ENDED_WITHOUT_REPORT = ("FAILURE", "REVOKED")
 
 
-def no_notice(text: str) -> None:
+def no_notice(text: str, level: int) -> None:
     """For who wants no notices."""
 
 
@@ -90,7 +92,8 @@ class Followed:
             self._told_of_silence = True
             self._notice(
                 "Its worker shows no sign of life. Another one is to go on; the run is given up "
-                f"unless one does within {self._lost_after:.0f} s"
+                f"unless one does within {self._lost_after:.0f} s",
+                WARNING,
             )
 
     def swept(self, *, found: bool, now: float) -> None:
@@ -109,7 +112,9 @@ class Followed:
         match read(fields):
             case Claim(worker):
                 if self.began.is_set():
-                    self._notice(f"Its worker died: {worker} goes on with the workflow")
+                    self._notice(f"Its worker died: {worker} goes on with the workflow", WARNING)
+                else:
+                    self._notice(f"Received by {worker}", INFO)
                 self.began.set()
                 self.orphaned.clear()
                 self.adopted.set()
@@ -128,7 +133,7 @@ class Followed:
 
 
 def _lost(silent: float) -> BridgeError:
-    return EngineFailed(
+    return WorkerLost(
         f"The worker that ran the workflow has shown no sign of life for {silent:.0f} s, so what it did last "
         "is unknown. Look at the worker's log, then run the workflow again."
     )

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from logging import INFO, WARNING
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -60,10 +61,7 @@ async def run_remotely(
     keys = await link.sender.keys(submission)
     async with link.follower.watching(keys, listener, notice) as followed:
         try:
-            if not await link.sender.send(submission, keys) and submission.again_from is not None:
-                notice(
-                    f"It had not ended, and goes on: nothing is done again from {submission.again_from!r} on"
-                )
+            await _sent(link, submission, keys, notice)
             async with alongside(_kept_going(link, followed, submission)):
                 report = await _awaited(link, followed, submission.queue or link.settings.queue, notice)
         except asyncio.CancelledError:
@@ -87,6 +85,17 @@ async def ended_remotely(
         report = await _ended(link, followed, submission)
         await _seen_to_end(link, keys)
         return report
+
+
+async def _sent(link: Link, submission: Submission, keys: Keys, notice: Notice) -> None:
+    queue = submission.queue or link.settings.queue
+    if await link.sender.send(submission, keys):
+        notice(f"Submitted to queue {queue!r} as {keys.task_id}", INFO)
+        return
+    notice(f"Submitted before, as {keys.task_id}: followed from here", INFO)
+    if submission.again_from is not None:
+        text = f"It had not ended, and goes on: nothing is done again from {submission.again_from!r} on"
+        notice(text, WARNING)
 
 
 async def _awaited(link: Link, followed: Followed, queue: str, notice: Notice) -> Report:

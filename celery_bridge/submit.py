@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from logging import WARNING
 from typing import Any
 
 from prefect import task
@@ -11,12 +12,12 @@ from prefect.logging import get_run_logger
 from prefect.runtime import task_run
 from prefect.states import Cancelled, Completed, Failed
 
-from celery_bridge.errors import BridgeError
+from celery_bridge.errors import BridgeError, WorkerLost
 from celery_bridge.relay import AnyLogger, Relay
 from celery_bridge.remote import link_to, run_remotely
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Submission
-from codegen.reasons import failure
+from codegen.reasons import LOST, failure
 from steps.events import Event, Listener, ignore
 
 LONGEST_NAME = 100
@@ -57,14 +58,16 @@ async def run_on_celery(
     logger: AnyLogger = get_run_logger()
     submission = Submission(workflow, parameters, targets, run_id, again, again_from, began)
 
-    def noticed(text: str) -> None:
-        logger.warning(text)
-        listener(Event("line", "celery", text=text))
+    def noticed(text: str, level: int) -> None:
+        logger.log(level, text)
+        if level >= WARNING:
+            listener(Event("line", "celery", text=text))
 
     try:
         report = await run_remotely(link_to(settings), submission, Relay(logger, listener), noticed)
     except BridgeError as error:
-        return Failed(message=str(error), data=error)  # raised, it would fill the log with its traceback
+        # As a state: raised, it would fill the log with its traceback.
+        return Failed(name=LOST if isinstance(error, WorkerLost) else None, message=str(error), data=error)
     if report.cancelled:
         return Cancelled(data=report)
     return Completed(data=report) if report.success else Failed(message=failure(report), data=report)

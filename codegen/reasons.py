@@ -2,6 +2,9 @@
 
 from codegen.result import Report, StepError
 
+LOST = "Lost"
+"""What the state of a run is called of which is not known what it did last."""
+
 
 def failure(report: Report) -> str:
     """Which step failed, and why, or why the workflow did as a whole; and what could not be undone."""

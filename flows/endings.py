@@ -6,17 +6,26 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
-from codegen.reasons import failure, told, with_leftovers
+from celery_bridge.errors import BridgeError, WorkerLost
+from codegen.reasons import LOST, failure, told, with_leftovers
 from codegen.result import Report
 
 SUSPENDED = "Suspended"
 
 
 def unsuccessful(report: Report, reason: str | None, data: Any = None) -> State[Any] | None:
-    """Cancelled or Failed, as the report says; None where there is no reason, after success."""
+    """Cancelled, Lost or Failed, as the report says; None where there is no reason, after success."""
     if reason is None:
         return None
-    return (Cancelled if report.cancelled else Failed)(message=reason, data=data)
+    if report.cancelled:
+        return Cancelled(message=reason, data=data)
+    lost = any(record.status == "lost" for record in report.steps.values())
+    return Failed(name=LOST if lost else None, message=reason, data=data)
+
+
+def ended_by(error: BridgeError) -> State[Any]:
+    """Failed without a report. As a state: raised, it would fill the log with its traceback."""
+    return Failed(name=LOST if isinstance(error, WorkerLost) else None, message=str(error), data=error)
 
 
 def suspended() -> State[Any]:

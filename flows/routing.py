@@ -10,6 +10,7 @@ from prefect.exceptions import Pause
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
+from celery_bridge.errors import BridgeError
 from celery_bridge.never_started import never_started
 from codegen.concurrency import claim_of
 from codegen.decision import Decision
@@ -24,7 +25,7 @@ from flows.again import clear_away, start_asked_for
 from flows.artifacts import show_decision
 from flows.configuration import routing_policy
 from flows.documents import understood
-from flows.endings import unsuccessful
+from flows.endings import ended_by, unsuccessful
 from flows.engines import ENGINES, Job
 from flows.guard import guarded
 from flows.journals import Book, opened_book
@@ -59,6 +60,8 @@ async def routed(wish: Wish) -> Any:
                 return await _routed(wish, session, book, again=again)
     except PutOff as later:
         raise Pause(state=later.state) from None
+    except BridgeError as error:
+        return ended_by(error)
 
 
 async def _routed(wish: Wish, session: Session, book: Book, *, again: bool) -> Any:

@@ -61,7 +61,7 @@ async def _lived_there(
         again=again,
         again_from=again_from,
     )
-    report = await run_remotely(link_to(settings), sent, recorder, lambda notice: None)
+    report = await run_remotely(link_to(settings), sent, recorder)
     return Course(report, why(report, main_leaves(rehearsal.workflow)), tuple(recorder.events))
 
 

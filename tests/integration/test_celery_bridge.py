@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from logging import WARNING
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from redis import Redis
 
 from celery_bridge.channel import Keys
 from celery_bridge.errors import EngineFailed, EngineUnreachable
+from celery_bridge.followed import Notice, no_notice
 from celery_bridge.follower import NAME
 from celery_bridge.priorities import redis_lists
 from celery_bridge.remote import link_to, run_remotely
@@ -34,6 +36,14 @@ pytestmark = pytest.mark.timeout(900)
 Document = dict[str, Any]
 
 
+class Notices(list[str]):
+    """The warnings among what is told of a run."""
+
+    def hear(self, text: str, level: int) -> None:
+        if level >= WARNING:
+            self.append(text)
+
+
 def command(id: str, text: str, **keys: Any) -> Document:
     return {"id": id, "type": "command", "command": text, **keys}
 
@@ -50,7 +60,7 @@ async def run(
     settings: BridgeSettings,
     sent: Submission,
     listener: Callable[[Event], None] = lambda event: None,
-    notice: Callable[[str], None] = lambda text: None,
+    notice: Notice = no_notice,
 ) -> Report:
     return await run_remotely(link_to(settings), sent, listener, notice)
 
@@ -291,9 +301,9 @@ async def test_no_worker_is_said_and_then_an_error(
     """Nothing ran; once there is a worker, the same run can be sent again."""
     mark = tmp_path / "mark"
     sent = submission(document(command("a", f"echo x >> {mark}")))
-    notices: list[str] = []
+    notices = Notices()
     with pytest.raises(EngineUnreachable, match=f"(?s){unattended.queue}.*within 4 s.*celery -A") as caught:
-        await run(unattended, sent, notice=notices.append)
+        await run(unattended, sent, notice=notices.hear)
     assert str(redis_url) in str(caught.value)
     assert len(notices) == 1
     assert "the workflow waits" in notices[0]
@@ -306,14 +316,15 @@ async def test_no_worker_is_said_and_then_an_error(
 async def test_a_busy_worker_is_waited_for(redis_url: str, tmp_path: Path) -> None:
     """A run behind other work waits longer than for a worker, and says so."""
     settings = BridgeSettings.of(redis_url, queue="queue-busy", worker_timeout=1)
-    notices: list[str] = []
+    notices = Notices()
     go = tmp_path / "go"
     blocks = submission(document(command("a", f"until [ -e {go} ]; do sleep 0.02; done")))
     up = asyncio.Event()
 
-    def notice(text: str) -> None:
-        notices.append(text)
-        go.touch()
+    def notice(text: str, level: int) -> None:
+        notices.hear(text, level)
+        if notices:
+            go.touch()
 
     with worker(tmp_path, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1"):
         first = asyncio.create_task(run(settings, blocks, lambda event: up.set()))
@@ -359,12 +370,12 @@ async def test_sent_twice_it_runs_once(settings: BridgeSettings, tmp_path: Path)
 
 async def test_a_run_that_goes_on_is_not_begun_from_a_step(settings: BridgeSettings, tmp_path: Path) -> None:
     """That is said; it is for another try of a run that has ended."""
-    up, go, notices = tmp_path / "up", tmp_path / "go", list[str]()
+    up, go, notices = tmp_path / "up", tmp_path / "go", Notices()
     sent = submission(document(command("a", f"touch {up}; until [ -e {go} ]; do sleep 0.02; done")))
     first = asyncio.create_task(run(settings, sent))
     await wait_until(up.exists)
     again = replace(sent, again=True, again_from="a")
-    second = asyncio.create_task(run(settings, again, notice=notices.append))
+    second = asyncio.create_task(run(settings, again, notice=notices.hear))
     await wait_until(lambda: bool(notices))
     go.touch()
     assert (await first).success
@@ -470,14 +481,14 @@ async def _killed_on_its_way(
     `undoing`: the run is cancelled then, and its process is killed once that file is there.
     """
     settings = BridgeSettings.of(redis_url, queue=queue)
-    notices, up = list[str](), asyncio.Event()
+    notices, up = Notices(), asyncio.Event()
 
     def listen(event: Event) -> None:
         if event.text == "up":
             up.set()
 
     with worker(folder, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1") as theirs:
-        running = asyncio.create_task(run(settings, sent, listen, notices.append))
+        running = asyncio.create_task(run(settings, sent, listen, notices.hear))
         await asyncio.wait_for(up.wait(), 120)
         killed = theirs.pool()[0]
         if undoing is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,9 @@ async def test_a_run_is_one_task_run_with_a_log_that_reads(settings: BridgeSetti
         [task_run] = await recorded(ended.flow_run_id)
         log = await logged(task_run, until="clean failed in")
     assert task_run.name == "celery: Free disk space"
+    sent, received = log[:2]
+    assert re.fullmatch(f"Submitted to queue '{settings.queue}' as [0-9a-f-]{{36}}", sent)
+    assert received.startswith("Received by celery@")
     assert "usage started" in log
     assert "usage: 81%" in log
     assert any(text.startswith("usage succeeded in ") for text in log)

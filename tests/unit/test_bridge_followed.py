@@ -1,13 +1,14 @@
 """Where a followed run stands, from what was read and when."""
 
 import json
+from logging import WARNING
 from typing import Any
 
 import pytest
 
 from celery_bridge.channel import Claim, Entry, Keys, Refusal, written
-from celery_bridge.errors import EngineFailed
-from celery_bridge.followed import BELIEVED_AFTER, FIRST_SWEEP, LAST_SWEEP, TOLD_AFTER, Followed
+from celery_bridge.errors import EngineFailed, WorkerLost
+from celery_bridge.followed import BELIEVED_AFTER, FIRST_SWEEP, LAST_SWEEP, TOLD_AFTER, Followed, no_notice
 from codegen.result import Report
 from steps.events import Event, now
 
@@ -20,8 +21,12 @@ class Follows:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.notices: list[str] = []
-        self.run = Followed(Keys("r"), self.events.append, self.notices.append, LOST_AFTER)
+        self.run = Followed(Keys("r"), self.events.append, self._hear, LOST_AFTER)
+        self.told: list[str] = []
         self._count = 0
+
+    def _hear(self, text: str, level: int) -> None:
+        (self.notices if level >= WARNING else self.told).append(text)
 
     def take(self, *entries: Entry) -> None:
         for entry in entries:
@@ -49,6 +54,7 @@ async def test_it_begins_tells_and_ends() -> None:
     end = report()
     follows.take(Claim("w"), event, end)
     assert follows.run.began.is_set()
+    assert follows.told == ["Received by w"]
     assert follows.events == [event]
     assert await follows.run.ended() == end
     assert follows.run.next_id == "100-4"
@@ -76,7 +82,7 @@ async def test_a_listener_that_fails_ends_only_its_own_run() -> None:
     def broken(event: Event) -> None:
         raise LookupError("mine")
 
-    run = Followed(Keys("r"), broken, lambda text: None, LOST_AFTER)
+    run = Followed(Keys("r"), broken, no_notice, LOST_AFTER)
     run.take([("1-1", written(Event("started", "a")))])
     with pytest.raises(LookupError, match="mine"):
         await run.ended()
@@ -93,6 +99,7 @@ async def test_silence_after_the_beginning_is_loss() -> None:
     assert not follows.run.report.done()
     follows.run.judge(leased=False, now=2 * LOST_AFTER)
     assert "no sign of life for 60 s" in follows.error()
+    assert isinstance(follows.run.report.exception(), WorkerLost)
 
 
 async def test_silence_is_told_of_before_it_is_loss() -> None:

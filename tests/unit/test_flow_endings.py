@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from celery_bridge.errors import BridgeError, EngineFailed, EngineUnreachable, WorkerLost
 from codegen.result import Report, StepError, StepRecord
-from flows.endings import unsuccessful, why
+from flows.endings import ended_by, unsuccessful, why
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RAN = StepRecord(status="succeeded", started_at=NOW)
@@ -64,3 +65,25 @@ def test_the_reason(ended: Report, told: str | None) -> None:
     assert reason == told
     assert state is not None
     assert (state.name, state.message) == ("Cancelled" if ended.cancelled else "Failed", reason)
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (WorkerLost("gone"), "Lost"),
+        (EngineFailed("refused"), "Failed"),
+        (EngineUnreachable("away"), "Failed"),
+    ],
+)
+def test_a_run_without_a_report_says_why(error: BridgeError, name: str) -> None:
+    """Lost is one thing only: nobody knows what it did last."""
+    state = ended_by(error)
+    assert (state.type, state.name, state.message, state.data) == ("FAILED", name, str(error), error)
+
+
+def test_a_lost_step_makes_a_lost_run() -> None:
+    """It failed, under a name of its own."""
+    ended = report(error=StepError(message="x", step="a"), a=RAN, b=StepRecord(status="lost"))
+    state = unsuccessful(ended, why(ended, LEAVES))
+    assert state is not None
+    assert (state.type, state.name) == ("FAILED", "Lost")
