@@ -8,6 +8,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from codegen.decision import Decision
 from codegen.explain import factor_rows, markdown
 from codegen.naming import run_name
+from flows.session import Session
 
 
 async def show_decision(decision: Decision, name: str, run_id: UUID, tags: set[str]) -> set[str]:
@@ -22,8 +23,15 @@ async def show_decision(decision: Decision, name: str, run_id: UUID, tags: set[s
     return shown
 
 
-async def show_source(source: str, name: str) -> None:
-    """The generated Python of a subflow, which Prefect's UI doesn't show by itself."""
+async def show_source(session: Session, name: str) -> None:
+    """The generated Python of the subflow that this runs in, which Prefect's UI doesn't show by itself.
+
+    Of a document that several steps or executions run, the first subflow shows it: it costs a request.
+    """
+    source, shown = session.source, session.outermost.sources
+    if source is None or source in shown:
+        return
+    shown.add(source)
     await acreate_markdown_artifact(
         markdown=f"```python\n{source}\n```\n",
         key="generated-flow",

@@ -22,7 +22,6 @@ from codegen.naming import title
 from codegen.render import flow_arguments
 from codegen.result import Report
 from codegen.workflow import Workflow
-from flows.artifacts import show_source
 from flows.configuration import bridge_settings, registry
 from flows.journals import Book
 from flows.session import Session
@@ -57,7 +56,7 @@ async def by_prefect(job: Job) -> Report:
     job.session.journal = journal = job.book.journal(job.again_from)
     entry = await asyncio.to_thread(registry().get_or_create, job.workflow)
     flow = await asyncio.to_thread(registry().load, entry)
-    await show_source(entry.source, job.workflow.name)
+    job.session.source = entry.source
     flow = flow.with_options(
         flow_run_name=lambda: title(job.workflow.name), persist_result=False, result_storage=LOCAL_STORAGE
     )

@@ -12,7 +12,8 @@ from uuid import UUID
 
 import httpx
 from prefect import get_client
-from prefect.client.schemas.objects import State
+from prefect.client.schemas import filters as by
+from prefect.client.schemas.objects import StateType
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
@@ -20,6 +21,7 @@ from celery_bridge.background import alongside
 from flows.session import Session
 
 SECONDS_BETWEEN_LOOKS = 2.0
+CANCELLED = (StateType.CANCELLING, StateType.CANCELLED)
 
 
 @asynccontextmanager
@@ -54,20 +56,23 @@ def terminable(session: Session) -> Iterator[None]:
 
 
 async def _watch(session: Session) -> None:
-    while True:
+    """Ends the run, or the document whose subflow alone was cancelled, until the whole run is."""
+    while not session.cancelled:
         await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-        state = await _state(session.run_id)
-        if state is not None and (state.is_cancelling() or state.is_cancelled()):
-            get_run_logger().warning("Somebody cancelled this run: ending what runs")
-            session.cancel()
-            return
+        here = {UUID(session.run_id): session, **session.watched}
+        for id in await _cancelled(list(here)):
+            if not here[id].cancelled:
+                get_run_logger().warning("Somebody cancelled this run: ending what runs")
+                here[id].cancel()
 
 
-async def _state(run_id: str) -> State | None:
-    """The run's state on the server; None while the server can't be asked."""
+async def _cancelled(ids: list[UUID]) -> list[UUID]:
+    """Which of these flow runs are cancelled on the server; none while it can't be asked. One request."""
+    states = by.FlowRunFilterState(type=by.FlowRunFilterStateType(any_=[*CANCELLED]))
+    wanted = by.FlowRunFilter(id=by.FlowRunFilterId(any_=ids), state=states)
     try:
         async with get_client() as client:
-            return (await client.read_flow_run(UUID(run_id))).state
+            return [run.id for run in await client.read_flow_runs(flow_run_filter=wanted)]
     except (httpx.HTTPError, PrefectException) as error:
         get_run_logger().debug("Prefect could not be asked for the run's state: %s", error)
-        return None
+        return []

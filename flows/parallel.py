@@ -28,6 +28,7 @@ from codegen.groups import DEFAULT, ELSE, THEN, case_branch
 from codegen.result import Report
 from codegen.schedule import Node
 from codegen.step import Join, Repeat, Retry, RunIf
+from flows.artifacts import show_source
 from flows.endings import returned
 from flows.guard import guarded, terminable
 from flows.outline import Entry, works
@@ -223,7 +224,9 @@ class Run:
         run = run_of(plan, around, requires_approval=self._requires_approval)
         with session.cancels(run.cancel):
             if current() is session:
-                with terminable(session):  # again: a subflow has Prefect's handler back in place
+                # Again: a subflow has Prefect's handler back in place.
+                with terminable(session), session.as_subflow(str(flow_run.id)):
+                    await show_source(session, str(self._known["name"]))
                     return await run.run()
             with entered(session):
                 async with guarded(session):

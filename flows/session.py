@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from codegen.registry import Registry
 from codegen.result import Report
@@ -33,6 +34,12 @@ class Session:
     around: Session | None = None
     registry: Registry | None = None
     journal: Journal | None = None
+    source: str | None = None
+    """The generated Python that its flow run shows."""
+    sources: set[str] = field(default_factory=set)
+    """Those that this run shows already, in the session of the whole run."""
+    watched: dict[UUID, Session] = field(default_factory=dict)
+    """The subflows that run now, in the session of the whole run: what a cancellation of each is to end."""
     _cancels: list[Callable[[], object]] = field(default_factory=list)
 
     def tell(self, event: Event) -> None:
@@ -46,6 +53,16 @@ class Session:
         self.cancelled = True
         for cancel in self._cancels:
             cancel()
+
+    @contextmanager
+    def as_subflow(self, run_id: str) -> Iterator[None]:
+        """Inside the block a cancellation of this flow run ends what belongs to the session."""
+        watched, id = self.outermost.watched, UUID(run_id)
+        watched[id] = self
+        try:
+            yield
+        finally:
+            del watched[id]
 
     @property
     def outermost(self) -> Session:

@@ -58,6 +58,7 @@ class Subflow:
         entry = await asyncio.to_thread(flows.get_or_create, errand.workflow)
         flow = await asyncio.to_thread(flows.load, entry)
         flow = flow.with_options(flow_run_name=lambda: title(errand.workflow.name), persist_result=False)
+        self._session.source = entry.source
         arguments = flow_arguments(errand.workflow, errand.parameters, errand.targets)
         with entered(self._session):
             state = await flow(**arguments, return_state=True)
