@@ -22,7 +22,7 @@ LONGEST_RUN_NAME = 200
 LONGEST_TITLE = 200
 
 _IMPORTED = """
-    Annotated Any AsGiven Field Literal Outcome Repeat Retry Run Scope SecretName WORKFLOWS approval
+    Annotated Any AsGiven Field Literal Only Outcome Repeat Retry Run Scope SecretName WORKFLOWS approval
     arguments asyncio command emit fail flow http judged listen notification python run_workflow script
     set_values stop task validation wait
 """

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from prefect import Flow
-from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from codegen.parameters import Parameter, check_values
 from codegen.secret_use import NAME
@@ -25,14 +32,41 @@ AsGiven = WrapValidator(_as_given)
 """Marks a float that keeps a whole number whole: 3 stays 3, so a command says `3` and not `3.0`."""
 
 
-SecretName = Annotated[str, Field(json_schema_extra={"pattern": f"^(?:{NAME.pattern})$"})]
+class Only:
+    """Marks the name of a secret, and says which names may be given: some, or those of a pattern.
+
+    What doesn't fit is refused by a ParameterError. Pydantic's own errors show the value: somebody may give
+    the secret itself.
+    """
+
+    def __init__(self, *names: str, pattern: str | None = None) -> None:
+        self._declared = Parameter(secret=True, enum=names or None, pattern=pattern)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Takes the place of pydantic's own check."""
+        return core_schema.with_info_plain_validator_function(self._checked)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """What Prefect's form shows and its server checks."""
+        declared = self._declared
+        choices = {"enum": list(declared.enum)} if declared.enum else {}
+        return {"type": "string", "pattern": declared.pattern or f"^(?:{NAME.pattern})$", **choices}
+
+    def _checked(self, value: Any, info: ValidationInfo) -> str:
+        name = str(info.field_name)
+        return str(check_values({name: self._declared}, {name: value})[name])
+
+
+SecretName = Annotated[str, Only()]
 """The name of a secret. Steps look it up where they need it; nothing else sees its value."""
 
 
 def known(params: Mapping[str, Any], secret_params: Mapping[str, Any]) -> dict[str, Any]:
     """What steps know of a flow's parameters; ParameterError where one that is secret was given no name.
 
-    Checked here and not by pydantic, whose errors show the value: somebody may give the secret itself.
+    Checked here, too: a flow may be called without Prefect's check of its parameters.
     """
     names = check_values(dict.fromkeys(secret_params, Parameter(secret=True)), secret_params)
     return {"params": {**params, **names}, "secret_params": frozenset(names)}

@@ -14,7 +14,7 @@ from codegen.workflow import Workflow
 
 _TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - looked for, not written to
 _OPTIONAL = frozenset(
-    {"Annotated", "Literal", "Field", "AsGiven", "Repeat", "Retry", "SecretName", "arguments"}
+    {"Annotated", "Literal", "Field", "AsGiven", "Only", "Repeat", "Retry", "SecretName", "arguments"}
 )
 _PASSWORD = re.compile(r"pas+wo?r?d|pass(?:phrase)?|pwd|token|secrete?", re.IGNORECASE)
 
@@ -36,7 +36,7 @@ def imports(flow: Flow, steps: Iterable[Step]) -> tuple[tuple[Import, ...], ...]
         (Import("prefect", ("flow", "task")), Import("pydantic", ("Field",))),
         (
             Import("flows.parallel", ("Repeat", "Retry", "Run")),
-            Import("flows.parameters", ("AsGiven", "SecretName", "arguments")),
+            Import("flows.parameters", ("AsGiven", "Only", "SecretName", "arguments")),
             Import("steps", ("Outcome", "Scope", *sorted(executors))),
         ),
     )

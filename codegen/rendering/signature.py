@@ -88,6 +88,8 @@ def _parameter(name: str, parameter: Parameter, names: Names) -> text.Parameter:
 
 def _annotation(parameter: Parameter) -> tuple[str, frozenset[str]]:
     """The annotation, and the names in it that must be imported."""
+    if parameter.secret:
+        return _secret_annotation(parameter)
     choices = _choices(parameter)
     if choices:
         return f"Literal[{', '.join(map(literal, choices))}]", frozenset({"Literal"})
@@ -95,11 +97,22 @@ def _annotation(parameter: Parameter) -> tuple[str, frozenset[str]]:
     extras = {"Field": f"Field({field})"} if field else {}
     if parameter.type == "number":
         extras["AsGiven"] = "AsGiven"
-    kind = "SecretName" if parameter.secret else TYPES[parameter.type]
+    kind = TYPES[parameter.type]
     if not extras:
         return kind, frozenset({kind})
     annotation = f"Annotated[{', '.join([kind, *extras.values()])}]"
     return annotation, frozenset({"Annotated", kind, *extras})
+
+
+def _secret_annotation(parameter: Parameter) -> tuple[str, frozenset[str]]:
+    """Not pydantic's types: their errors show what was given, and that may be the secret."""
+    said: list[str] = [literal(name) for name in dict.fromkeys(parameter.enum or ())]
+    if parameter.pattern is not None:
+        said.append(f"pattern={literal(_pattern(parameter.pattern) or parameter.pattern)}")
+    if not said:
+        return "SecretName", frozenset({"SecretName"})
+    names = frozenset({"Annotated", "Only", "SecretName"})
+    return f"Annotated[SecretName, Only({', '.join(said)})]", names
 
 
 def _choices(parameter: Parameter) -> list[Any]:

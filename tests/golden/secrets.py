@@ -3,13 +3,12 @@
 """Secrets by name, those that are always the same and those that a run names."""
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from prefect import flow, task
-from pydantic import Field
 
 from flows.parallel import Run
-from flows.parameters import SecretName, arguments
+from flows.parameters import Only, SecretName, arguments
 from steps import Outcome, Scope, command, http, run_workflow
 
 WORKFLOWS: dict[str, Any] = {
@@ -62,8 +61,8 @@ async def tell(scope: Scope) -> Outcome:
 async def dump_a_database(
     password: SecretName,
     host: str = "db.internal",
-    key: Literal["archive_key", "test_key"] = "test_key",
-    hook: Annotated[SecretName, Field(pattern="^(?:hook_.*)$")] = "hook_ops",
+    key: Annotated[SecretName, Only("archive_key", "test_key")] = "test_key",
+    hook: Annotated[SecretName, Only(pattern="^(?:hook_.*)$")] = "hook_ops",
 ) -> dict[str, Any]:
     """Secrets by name, those that are always the same and those that a run names.
 

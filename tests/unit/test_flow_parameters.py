@@ -1,15 +1,15 @@
 """A generated flow's arguments from the command line, and numbers that stay as they were given."""
 
+import traceback
 from typing import Annotated, Any
 
 import pytest
 from prefect import Flow, flow
-from prefect.exceptions import ParameterTypeError
 from pydantic import Field, TypeAdapter, ValidationError
 
 from codegen.errors import ParameterError
 from flows.parallel import Run
-from flows.parameters import AsGiven, SecretName, arguments
+from flows.parameters import AsGiven, Only, SecretName, arguments
 
 
 @flow(name="Check")
@@ -71,7 +71,7 @@ def test_a_number_is_checked_all_the_same(given: Any) -> None:
 
 @flow(name="Log in")
 def log_in(
-    password: SecretName = "db_password", key: Annotated[SecretName, Field(pattern="^k")] = "k"
+    password: SecretName = "db_password", key: Annotated[SecretName, Only(pattern="^k.*")] = "k"
 ) -> None:
     """A flow whose arguments name secrets."""
 
@@ -82,7 +82,8 @@ def test_a_form_asks_for_the_name_of_a_secret() -> None:
     assert properties["password"]["pattern"] == "^(?:[a-z][a-z0-9_]*)$"
     assert properties["password"]["default"] == "db_password"
     assert log_in.validate_parameters({"key": "k_1"}) == {"key": "k_1", "password": "db_password"}
-    with pytest.raises(ParameterTypeError):
+    assert properties["key"]["pattern"] == "^k.*"
+    with pytest.raises(ParameterError):
         log_in.validate_parameters({"key": "other"})
 
 
@@ -92,3 +93,32 @@ def test_a_secret_itself_is_refused_unseen(given: Any) -> None:
     with pytest.raises(ParameterError, match=r"parameters\.password: the value is no") as caught:
         Run("n", secret_params={"password": given})
     assert "unter" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "only", [Only(), Only("prod", "test"), Only(pattern="^db_.*$")], ids=["any", "some", "those"]
+)
+@pytest.mark.parametrize("given", ["hunter2!", 271828, ["hunter2!"]], ids=str)
+def test_what_is_no_such_name_is_refused_unseen(only: Only, given: Any) -> None:
+    """Before anything runs, by Prefect's own check of a flow's parameters; no part of the error shows it."""
+
+    async def log_in(password: str) -> None:
+        """A flow."""
+
+    log_in.__annotations__["password"] = Annotated[SecretName, only]
+    with pytest.raises(ParameterError, match=r"parameters\.password: the value is ") as caught:
+        flow(log_in).validate_parameters({"password": given})
+    seen = "".join(traceback.format_exception(caught.value))
+    assert "hunter2" not in seen
+    assert "271828" not in seen
+
+
+def test_the_form_offers_the_names_that_may_be_given() -> None:
+    """As the server's check does."""
+
+    @flow
+    async def log_in(password: Annotated[SecretName, Only("prod", "test")]) -> None:
+        """A flow."""
+
+    assert log_in.parameters.properties["password"]["enum"] == ["prod", "test"]
+    assert log_in.validate_parameters({"password": "test"}) == {"password": "test"}
