@@ -1,6 +1,7 @@
 """Runs one workflow in a worker: claims it, interprets it, tells what happens, and reports."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from uuid import uuid4
 from celery_bridge.background import alongside
 from celery_bridge.channel import Keys, Refusal
 from celery_bridge.clients import Backend
+from celery_bridge.counts import Tally, count_end, counted
 from celery_bridge.deaths import one_death_too_many
 from celery_bridge.lease import Lease
 from celery_bridge.never_started import never_started
@@ -44,14 +46,22 @@ class Assignment:
         return Keys(self.run_id, self.attempt)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message was received: by which worker, from which queue."""
+
+    worker: str
+    queue: str
+
+
 async def host(
-    assignment: Assignment, settings: BridgeSettings, worker: str, termination: Termination
+    assignment: Assignment, settings: BridgeSettings, place: Place, termination: Termination
 ) -> Verdict:
     """Run it unless it is over, withdrawn, cancelled or another process is at it. Raises what hinders it."""
     keys = assignment.keys
     async with Backend(settings.result_backend) as backend:
         lease = Lease(backend, keys, token=uuid4().hex, ttl=settings.ttl)
-        taken = await lease.take(worker)
+        taken = await lease.take(place.worker)
         if taken.verdict in ("over", "withdrawn"):
             return taken.verdict
         publisher = Publisher(backend, keys, taken.epoch, settings.ttl)
@@ -61,13 +71,19 @@ async def host(
         if taken.taken_over and (error := await one_death_too_many(backend, keys, settings.ttl)) is not None:
             await publisher.finish(Refusal(error))
             return "given up"
+        began = time.monotonic()
+        await counted(backend, Tally("redelivered" if taken.taken_over else "received", place.queue).add)
         past: list[Entry] = []
         if taken.taken_over or assignment.attempt > 1:
             past = await past_entries(backend, keys)
         if taken.to_end:
             past.append(Entry("cancel", assignment.run_id, assignment.attempt))
         life = _Life(assignment, lease, publisher, RunJournal(backend, keys, publisher, lease), past)
-        return await life.lived(termination)
+        verdict = await life.lived(termination)
+        if verdict != "superseded":
+            seconds = time.monotonic() - began
+            await counted(backend, lambda counts: count_end(counts, place.queue, verdict, seconds))
+        return verdict
 
 
 @dataclass(frozen=True, slots=True)

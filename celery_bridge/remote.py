@@ -13,7 +13,8 @@ from celery_bridge.background import alongside
 from celery_bridge.calling_off import cancel, withdraw
 from celery_bridge.channel import Keys
 from celery_bridge.clients import AWAY
-from celery_bridge.errors import EngineFailed, EngineUnreachable
+from celery_bridge.counts import Tally, counted
+from celery_bridge.errors import EngineFailed, EngineUnreachable, WorkerLost
 from celery_bridge.followed import Followed, Notice, no_notice
 from celery_bridge.follower import Follower
 from celery_bridge.lease import HEARD
@@ -63,11 +64,13 @@ async def run_remotely(
         try:
             await _sent(link, submission, keys, notice)
             async with alongside(_kept_going(link, followed, submission)):
-                report = await _awaited(link, followed, submission.queue or link.settings.queue, notice)
+                report = await _awaited(link, followed, submission.queue(link.settings), notice)
         except asyncio.CancelledError:
             _uncancel()
             report = await _ended(link, followed, submission)
-        except EngineFailed:
+        except EngineFailed as error:
+            if isinstance(error, WorkerLost):
+                await counted(link.follower.backend, Tally("lost", submission.queue(link.settings)).add)
             with suppress(*AWAY):  # given up here, no broker's late copy of the message may start it again
                 await cancel(link.follower.backend, keys, link.settings.ttl)
             await _seen_to_end(link, keys)
@@ -88,7 +91,7 @@ async def ended_remotely(
 
 
 async def _sent(link: Link, submission: Submission, keys: Keys, notice: Notice) -> None:
-    queue = submission.queue or link.settings.queue
+    queue = submission.queue(link.settings)
     if await link.sender.send(submission, keys):
         notice(f"Submitted to queue {queue!r} as {keys.task_id}", INFO)
         return

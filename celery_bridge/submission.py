@@ -17,6 +17,7 @@ from redis.asyncio.client import Pipeline
 from celery_bridge.calling_off import withdraw
 from celery_bridge.channel import Keys
 from celery_bridge.clients import AWAY, Backend
+from celery_bridge.counts import Tally, counted
 from celery_bridge.errors import EngineUnreachable
 from celery_bridge.priorities import NORMAL, priority_for
 from celery_bridge.settings import BridgeSettings
@@ -46,11 +47,9 @@ class Submission:
     began: datetime | None = None
     """When it began first."""
 
-    @property
-    def queue(self) -> str | None:
-        """The queue that the document asks for."""
-        queue: str | None = self.document.get("queue")
-        return queue
+    def queue(self, settings: BridgeSettings) -> str:
+        """The queue that the document asks for, else the usual one."""
+        return str(self.document.get("queue") or settings.queue)
 
     @property
     def priority(self) -> Priority:
@@ -110,6 +109,7 @@ class Sender:
                     await withdraw(self._backend, keys, self._settings.ttl)
                 raise
             await self._ask(lambda redis: redis.set(keys.sent, "sent", ex=self._settings.ttl))
+            await counted(self._backend, Tally("submitted", submission.queue(self._settings)).add)
             return True
 
     async def send_again(self, submission: Submission, keys: Keys) -> None:
@@ -158,7 +158,7 @@ class Sender:
             RUN_WORKFLOW,
             kwargs=arguments,
             task_id=keys.task_id,
-            queue=submission.queue or self._settings.queue,
+            queue=submission.queue(self._settings),
             priority=priority_for(self._settings.broker_url, submission.priority),
             # So that no message outlives the key that says it was cancelled.
             expires=self._settings.ttl,

@@ -11,7 +11,7 @@ from typing import Any
 from celery import Task, shared_task
 
 from celery_bridge import introduction
-from celery_bridge.hosting import Assignment, host
+from celery_bridge.hosting import Assignment, Place, host
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.termination import Termination
 
@@ -41,5 +41,10 @@ def run_workflow(
     settings = BridgeSettings.of_app(self.app)
     assignment = Assignment(document, parameters, targets, run_id, attempt, again_from, forgotten)
     with Termination() as termination:
-        verdict = asyncio.run(host(assignment, settings, str(self.request.hostname), termination))
+        verdict = asyncio.run(host(assignment, settings, _place(self), termination))
     return {"run_id": run_id, "verdict": verdict}
+
+
+def _place(task: Task) -> Place:
+    delivery = task.request.delivery_info or {}
+    return Place(str(task.request.hostname), str(delivery.get("routing_key") or ""))

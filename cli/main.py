@@ -22,6 +22,7 @@ _COMMANDS = {
     "down": ("cli.installation:down", "Stop what `up` started."),
     "status": ("cli.runs:status", "What runs here; with RUN, how far a run is."),
     "doctor": ("cli.doctor:doctor", "Examine the whole installation: what is wrong, why, and what mends it."),
+    "metrics": ("cli.metrics:metrics", "What is counted of runs on Celery, for Prometheus."),
     "logs": ("cli.runs:logs", "The log of a run and of everything below it."),
     "approve": ("cli.approvals:approve", "Say yes to what a run waits for."),
     "deny": ("cli.approvals:deny", "Say no to what a run waits for."),

@@ -14,7 +14,7 @@ from celery_bridge.app import make_app
 from celery_bridge.calling_off import cancel, withdraw
 from celery_bridge.channel import Keys
 from celery_bridge.clients import Backend
-from celery_bridge.hosting import Assignment, Verdict, host
+from celery_bridge.hosting import Assignment, Place, Verdict, host
 from celery_bridge.lease import Lease
 from celery_bridge.publisher import Publisher
 from celery_bridge.run_journal import RunJournal, past_entries
@@ -36,7 +36,7 @@ def assignment(command: str, *more: dict[str, Any], **keys: Any) -> Assignment:
 async def hosted(url: str, assigned: Assignment) -> Verdict:
     """What a worker does with a message."""
     with Termination() as termination:
-        return await host(assigned, BridgeSettings.of(url), "worker", termination)
+        return await host(assigned, BridgeSettings.of(url), Place("worker", "queue"), termination)
 
 
 def last_report(url: str, assigned: Assignment) -> Report | None:
