@@ -9,6 +9,7 @@ from steps.events import Event, Listener
 LINES_AT_ONCE = 500
 LINES_PER_SECOND = 50.0
 NOT_RUN = ("skipped", "blocked")
+KEPT = "Kept from before: %s"
 
 AnyLogger = Logger | LoggerAdapter[Any]
 
@@ -81,6 +82,8 @@ def _sentence(event: Event, seconds: float) -> tuple[Any, ...]:
     match event.kind:
         case "started":
             return INFO, "%s started", event.label
+        case "kept":
+            return INFO, KEPT, event.text
         case "retrying":
             return WARNING, "%s failed: %s", event.label, event.text
         case _ if event.status in NOT_RUN:

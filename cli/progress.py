@@ -80,6 +80,8 @@ class Progress:
                 return None if self._moving else Text(f"  {label} started")
             case "line":
                 return Text(f"  {label} | {printable(event.text)}", style="dim")
+            case "kept":
+                return Text(f"  Kept from before: {printable(event.text)}", style="dim")
             case "retrying":
                 return _marked("retrying", f"{label} is tried again", event.text)
             case "ended":

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from codegen.reasons import placed
 from codegen.result import SATISFIED, StepStatus
 from steps.journal import Entry, Key, parted
 from steps.work import Work, below, inside
@@ -44,6 +45,17 @@ def kept(
         if line.key.step not in choice.named:
             held = _asking(line, owned.get(line.key.step), choice, held, run_id)
     return [held[number] for number in sorted(held)]
+
+
+def done_before(entries: Iterable[Entry], run_id: str) -> list[str]:
+    """What people call the executions that succeeded before and are not done again; not inside documents."""
+    keys = (
+        parted(entry.key, run_id)
+        for entry in entries
+        if entry.kind == "tried" and entry.record is not None and entry.record.status == "succeeded"
+    )
+    labels = (placed(key.step, "".join(f"[{n}]" for n in key.place)) for key in keys if not key.deeper)
+    return list(dict.fromkeys(labels))
 
 
 def owners(works: Iterable[Work]) -> dict[str, str]:

@@ -17,12 +17,12 @@ def now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A step `started`, wrote a `line`, is `retrying`, or `ended`.
+    """A step `started`, wrote a `line`, is `retrying`, or `ended`; of no step: what is `kept` from before.
 
     `place` says in words which of all its executions it is, `index` and `target` only the innermost.
     """
 
-    kind: Literal["started", "line", "retrying", "ended"]
+    kind: Literal["started", "line", "retrying", "ended", "kept"]
     step: str
     index: int | None = None
     target: str | None = None

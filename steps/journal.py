@@ -26,12 +26,11 @@ class Entry:
     """`tried`: all tries of an execution are over, as `record` says; `stops`: it ended the run early.
 
     `begun` comes before, where a second start would do harm; with a status it is the undoing that began of
-    what had ended so. `ended` is the last word on an execution of a
-    group or of a step with failure handlers. `cut`: the steps inside it are ended from outside, in the try
-    that `record` tells (0: its failure handlers); `failed`: they took too long. `start` begins a try of the
-    run, `over` ends it; `forgotten`: what was done before it is not known. `key` is that of the execution
-    (`Scope.key`), of `cancel` the run's. `waits`: this life ended because nothing was left to do before an
-    answer; `key` names the question, and `time` is when to go on without one.
+    what had ended so. `ended` is the last word on an execution of a group or of a step with failure handlers.
+    `cut`: the steps inside it are ended from outside, in the try that `record` tells (0: its handlers);
+    `failed`: they took too long. `start` begins a try of the run, `over` ends it; `forgotten`: what was done
+    before it is not known. `key` is that of the execution (`Scope.key`), of `cancel` the run's. `waits`: this
+    life ended to wait for an answer; `key` names the question, and `time` is when to go on without one.
     """
 
     kind: Kind
@@ -200,8 +199,8 @@ class Journal:
         """Another process has the run: nothing more is done about its end, nor written down, here."""
         self.abandoned = True
 
-    def settle(self, run_id: str, keep: Keep) -> None:
-        """Have the entries at hand that hold for a run, which may be one inside the run.
+    def settle(self, run_id: str, keep: Keep) -> list[Entry]:
+        """Have the entries at hand that hold for a run, which may be one inside the run; which they are.
 
         That of an inner one may come again: a later try of its step finds what the try before left.
         """
@@ -217,6 +216,7 @@ class Journal:
             held += [entry for entry in mine if entry.attempt == start.attempt]
         for entry in held:
             self._have_at_hand(entry, run_id)
+        return held
 
     def _have_at_hand(self, entry: Entry, run_id: str) -> None:
         step, place, deeper = parted(entry.key, run_id)

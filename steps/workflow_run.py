@@ -10,7 +10,8 @@ from typing import Any
 from codegen.durations import format_duration
 from codegen.result import Report, StepError
 from codegen.schedule import Ending
-from steps.again import kept, owners
+from codegen.suggestions import listed
+from steps.again import done_before, kept, owners
 from steps.causes import any_lost, first_failure
 from steps.clock import present
 from steps.data import json_data
@@ -92,7 +93,9 @@ class WorkflowRun:
         def keep(past: Sequence[Entry], first: str | None) -> list[Entry]:
             return kept(plan.steps, past, around.run_id, first, last=last)
 
-        around.journal.settle(around.run_id, keep)
+        held = around.journal.settle(around.run_id, keep)
+        if self._is_outermost and (done := done_before(held, around.run_id)):
+            self._hear(Event("kept", "", text=listed(done)))
         if self.cancelled:
             around.journal.cancel(around.run_id)
         if around.journal.cancelled(around.run_id) or (self.cancelled and around.journal.has_past):

@@ -47,6 +47,7 @@ def test_a_run_is_tried_again(stack: Stack, tmp_path: Path, engine: str) -> None
     assert (result["success"], result["steps_completed"]) == (True, 3)
     assert (tmp_path / "done").read_text().split() == ["a", "b", "b", "c42"]
     assert stack.flow_run(result["execution_id"])["state"]["type"] == "COMPLETED"
+    wait_until(lambda: stack("logs", result["execution_id"]).stdout.count("Kept from before: a\n") == 1)
     stack.json("retry", result["execution_id"], "--from", "c")
     assert (tmp_path / "done").read_text().split() == ["a", "b", "b", "c42", "c42"]
     refused = stack.json("retry", result["execution_id"], "--from", "d", code=2)

@@ -39,6 +39,7 @@ def relay(heard: list[Event] | None = None) -> Relay:
 def test_a_run_reads_as_sentences(logged: list[tuple[str, str]]) -> None:
     """Starts, lines, retries, and ends with their duration; failures stand out; all are passed on."""
     events = [
+        Event("kept", "", text="copy, pack [0]", time=at(0)),
         Event("started", "usage", time=at(0)),
         Event("line", "usage", text="81%", time=at(0.1)),
         Event("ended", "usage", status="succeeded", time=at(0.21)),
@@ -52,6 +53,7 @@ def test_a_run_reads_as_sentences(logged: list[tuple[str, str]]) -> None:
         listen(event)
     assert heard == events
     assert logged == [
+        ("INFO", "Kept from before: copy, pack [0]"),
         ("INFO", "usage started"),
         ("INFO", "usage: 81%"),
         ("INFO", "usage succeeded in 0.2s"),

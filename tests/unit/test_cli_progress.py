@@ -26,14 +26,16 @@ def shown(*events: Event, terminal: bool = False) -> str:
 
 
 def test_a_step_from_start_to_end() -> None:
-    """Start, output, retry and end each have a line; the end says how long it took."""
+    """What is kept, start, output, retry and end each have a line; the end says how long it took."""
     text = shown(
+        Event("kept", "", text="copy, pack [0]", time=BEGIN),
         Event("started", "usage", time=BEGIN),
         Event("line", "usage", text="91%", stream="stdout", time=BEGIN),
         Event("retrying", "usage", text="exit code 1", time=BEGIN),
         Event("ended", "usage", status="succeeded", time=BEGIN + timedelta(seconds=2.04)),
     )
     assert text.splitlines() == [
+        "  Kept from before: copy, pack [0]",
         "  usage started",
         "  usage | 91%",
         "↻ usage is tried again: exit code 1",
@@ -95,7 +97,7 @@ def test_messages_among_the_lines() -> None:
     assert stream.getvalue() == "Cancelling\nLeaving\n\x1b[?25h"
 
 
-@given(st.text(), st.text(), st.sampled_from(["started", "line", "retrying", "ended"]), st.booleans())
+@given(st.text(), st.text(), st.sampled_from(["started", "line", "retrying", "ended", "kept"]), st.booleans())
 def test_hostile_names_and_lines_are_only_text(name: str, text: str, kind: str, terminal: bool) -> None:
     """Nothing in a name or an output line is taken for markup or for a terminal's sequence."""
     output = shown(Event(kind, name, text=text, status="failed"), terminal=terminal)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import pytest
 from codegen.groups import walk
 from codegen.result import FINAL, StepRecord
 from rehearsal.reading import Rehearsal
+from steps.events import Event
 from steps.journal import Entry
 from tests.conformance.cases import all_cases
 from tests.unit.lives import OVER, live
@@ -354,6 +355,32 @@ def test_what_was_kept_once_is_kept_again() -> None:
     place = next(place for place, entry in enumerate(first.entries) if entry.key == "run.c")
     rest = live(workflow, behaviours, before=first.entries[:place])
     assert set(again(rest.entries, workflow).done) == {"c"}
+
+
+TWELVE = [step(f"s{number}") for number in range(12)]
+FANNED = step("copy", for_each=[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [([FANNED], "copy [0]"), ([*TWELVE, FANNED], ", ".join(f"s{n}" for n in range(12)) + " and 1 more")],
+)
+@pytest.mark.parametrize("over", [True, False])
+def test_what_is_kept_is_told_in_one_line(steps: list[dict[str, Any]], told: str, over: bool) -> None:
+    """Of another try and of another life: what succeeded and is not run again, by the names of executions."""
+    workflow, texts = document(*steps), list[str]()
+
+    def listen(event: Event) -> None:
+        if event.kind == "kept":
+            texts.append(event.text)
+
+    first = live(workflow, {"copy": [{}, FAILS]}, listener=listen)
+    assert texts == []
+    if over:
+        live(workflow, before=[*first.entries, OVER], attempt=2, listener=listen)
+    else:
+        live(workflow, before=first.entries, listener=listen)
+    assert texts == [told]
 
 
 LOST_AFTER: dict[str, dict[str, Any]] = {
