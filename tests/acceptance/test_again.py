@@ -122,7 +122,7 @@ def test_after_a_death(stack: Stack, tmp_path: Path) -> None:
     assert f"opsconductor retry {lost['execution_id']} --from b" in lost["error_message"]
     parts = stack.json("status", lost["execution_id"])["parts"]
     # What the killed process had not yet told Prefect of its tasks is lost with it.
-    assert [part["state"] for part in parts if part["kind"] == "flow"] == ["Crashed", "Failed"]
+    assert [part["state"] for part in parts if part["kind"] == "flow"] == ["Crashed", "Lost"]
     assert stack.json("retry", lost["execution_id"], "--from", "b")["success"]
     assert (tmp_path / "done").read_text().split() == ["a", "b", "b", "c42"]
 
