@@ -89,9 +89,9 @@ def _cure(queue: str) -> str:
     )
 
 
-def queues_taken(app: Celery) -> dict[str, frozenset[str]]:
-    """The queues that each worker takes from, of those that answer in a second."""
-    replies = app.control.broadcast("active_queues", reply=True, timeout=ANSWER_WITHIN) or []
+def queues_taken(app: Celery, within: float = ANSWER_WITHIN) -> dict[str, frozenset[str]]:
+    """The queues that each worker takes from, of those that answer `within` so many seconds."""
+    replies = app.control.broadcast("active_queues", reply=True, timeout=within) or []
     return {
         worker: frozenset(one["name"] for one in queues or ())
         for reply in replies

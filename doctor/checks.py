@@ -35,6 +35,7 @@ class _Once:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self.secrets: frozenset[str] = frozenset()
         self._lock = Lock()
         self._found: Bridge | None = None
 
@@ -42,17 +43,17 @@ class _Once:
         with self._lock:
             if self._found is None:
                 self._found = find_bridge(self._site)
+                self.secrets = self._found.secrets
             return self._found
 
 
-def looks_at(site: Site) -> Mapping[str, Look]:
-    """Everything that is looked at."""
-    bridge = _Once(site)
+def looks_at(site: Site, bridge: Callable[[], Bridge]) -> Mapping[str, Look]:
+    """Everything that is looked at; `bridge` finds the broker."""
     named = bool(site.environment.get("OPSCONDUCTOR_WORKFLOWS"))
     return {
         "packages": Look("packages", see_packages),
         "folder": Look("home", partial(see_folder, site)),
-        "services": Look("home", partial(see_services, site)),
+        "services": Look("home", partial(see_services, site, bridge)),
         "documents": Look("documents", partial(see_documents, site.folders, named), deadline=60.0),
         "prefect": Look("prefect", partial(see_prefect, site)),
         "address": Look("broker", bridge),
@@ -65,8 +66,9 @@ def looks_at(site: Site) -> Mapping[str, Look]:
 
 def examined(site: Site) -> list[Result]:
     """What there is to say of an installation, without passwords."""
-    secrets = site.secrets
-    results = examine(looks_at(site), CHECKS)
+    bridge = _Once(site)
+    results = examine(looks_at(site, bridge), CHECKS)
+    secrets = site.secrets | bridge.secrets
     return [replace(one, finding=without(one.finding, secrets)) for one in results]
 
 
@@ -79,7 +81,7 @@ def refused(site: Site, message: str) -> list[Result]:
         name: look
         if look.part in ("home", "documents", "packages")
         else replace(look, see=partial(_give_up, nothing))
-        for name, look in looks_at(site).items()
+        for name, look in looks_at(site, _Once(site)).items()
     }
     wrong = Result("settings", "environment", fault(what, cause, cure.rstrip(".")))
     return [wrong, *examine(looks, CHECKS)]

@@ -4,7 +4,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from control.home import Home, HomeError, Installation, home_error
 from control.ports import trouble_with
 from control.supervisor import ServiceStatus
 from doctor.findings import Finding, NotSeen, doubt, fault, fine
-from doctor.site import Site
+from doctor.site import BLOCK, Bridge, Site
 
 GIB = 1024**3
 LITTLE, TOO_LITTLE = GIB, GIB // 10
@@ -157,7 +157,7 @@ def judge_privacy(seen: FolderSeen) -> Iterator[Finding]:
         yield fine(f"{seen.path} is for our eyes only", **evidence)
 
 
-def see_services(site: Site) -> ServicesSeen:
+def see_services(site: Site, bridge: Callable[[], Bridge]) -> ServicesSeen:
     """Look at what runs in the folder. NotSeen when it can't be read."""
     home = site.home
     try:
@@ -169,7 +169,7 @@ def see_services(site: Site) -> ServicesSeen:
     failure = saved.failure if saved is not None else None
     return ServicesSeen(
         path=str(home.path),
-        needed=site.needs_built_in,
+        needed=site.needs_built_in and not (site.own_prefect and _is_block(bridge)),
         supervised=supervised,
         phase=saved.phase if saved is not None else "",
         failure=f"{failure.service}: {failure.reason}" if failure is not None else "",
@@ -177,6 +177,13 @@ def see_services(site: Site) -> ServicesSeen:
         stranger=_stranger(site.running, home, site.environment.get("PREFECT_SERVER_API_AUTH_STRING")),
         taken=() if supervised else tuple(_taken(site)),
     )
+
+
+def _is_block(bridge: Callable[[], Bridge]) -> bool:
+    try:
+        return bridge().source == BLOCK
+    except NotSeen:
+        return False
 
 
 def _stranger(running: Installation | None, home: Home, auth: str | None) -> str:

@@ -37,10 +37,25 @@ class RabbitSeen:
 
 
 def see_rabbitmq(bridge: Bridge) -> RabbitSeen | None:
-    """The broker; None where that is a Redis. NotSeen when it doesn't answer."""
-    url = bridge.settings.broker_url
-    if not is_rabbitmq(url):
+    """The broker, or the first of several that answers; None where that is a Redis. NotSeen: none answers."""
+    whole = bridge.settings.broker_url
+    if not is_rabbitmq(whole):
         return None
+    reasons = []
+    for url in whole.split(";"):
+        try:
+            return _asked(url, bridge.queues)
+        except _Away as away:
+            reasons.append(str(away))
+    what, source = f"the broker {masked(whole)} can't be reached", bridge.source
+    raise NotSeen(fault(what, "; ".join(reasons), f"start it, or correct {source}", source=source))
+
+
+class _Away(Exception):
+    """One of the brokers can't be reached."""
+
+
+def _asked(url: str, names: tuple[str, ...]) -> RabbitSeen:
     connect: Any = kombu_connection.Connection  # untyped
     connection = connect(url, connect_timeout=PATIENCE, transport_options={"max_retries": 0})
     errors = (*connection.connection_errors, *connection.channel_errors, KombuError, OSError, ValueError)
@@ -48,14 +63,11 @@ def see_rabbitmq(bridge: Bridge) -> RabbitSeen | None:
         amqp = connection.transport.establish_connection()
         try:
             told = amqp.server_properties
-            queues = tuple(filter(None, (_queue(amqp, name) for name in bridge.queues)))
+            queues = tuple(filter(None, (_queue(amqp, name) for name in names)))
         finally:
             connection.transport.close_connection(amqp)
     except errors as error:
-        what, reason = f"the broker {masked(url)} can't be reached", str(error) or type(error).__name__
-        raise NotSeen(
-            fault(what, reason, f"start it, or correct {bridge.source}", source=bridge.source)
-        ) from None
+        raise _Away(str(error) or type(error).__name__) from error
     finally:
         connection.release()
     return RabbitSeen(masked(url), str(told.get("product", "")), str(told.get("version", "")), queues)

@@ -12,6 +12,9 @@ from control.options import Options
 from doctor.findings import Finding, NotSeen, fault, skipped
 from doctor.prefect_api import PrefectApi, Refused
 
+# Shorter ones would be hidden in words that they happen to be in.
+SHORTEST_SECRET = 4
+BLOCK = "the block celery-broker/default"
 _BLOCK = "/block_types/slug/celery-broker/block_documents/name/default?include_secrets=true"
 
 
@@ -62,7 +65,7 @@ class Site:
         named = ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
         found = {self.environment.get(name, "") for name in named}
         found |= {password for url in filter(None, urls) for password in passwords(url)}
-        return frozenset(one for one in found if len(one) > 3)
+        return frozenset(one for one in found if len(one) >= SHORTEST_SECRET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,11 @@ class Bridge:
     settings: BridgeSettings
     source: str
     more_queues: tuple[str, ...] = ()
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The passwords in its addresses."""
+        return frozenset(passwords(self.settings.broker_url) | passwords(self.settings.result_backend))
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -104,7 +112,7 @@ def _found(site: Site) -> Bridge:
             environment = {**environment, "OPSCONDUCTOR_RESULT_BACKEND": site.running.result_backend}
         return Bridge(BridgeSettings.from_environment(environment), "OPSCONDUCTOR_BROKER_URL", more)
     if (block := _block(site)) is not None:
-        return Bridge(block, "the block celery-broker/default", more)
+        return Bridge(block, BLOCK, more)
     if site.running is None:
         raise NotSeen(nothing_runs("Celery", site.home))
     built_in = BridgeSettings.from_environment({**environment, **site.running.environment()})
@@ -113,8 +121,8 @@ def _found(site: Site) -> Bridge:
 
 def passwords(url: str) -> set[str]:
     """The passwords in an address, as written and as meant."""
-    found = {urlsplit(one).password for one in url.split(";")}
-    return {text for one in found if one for text in (one, unquote(one))}
+    found = {urlsplit(one).password or "" for one in url.split(";")}
+    return {text for one in found for text in (one, unquote(one)) if len(text) >= SHORTEST_SECRET}
 
 
 def _block(site: Site) -> BridgeSettings | None:

@@ -77,7 +77,7 @@ def see_workers(bridge: Bridge) -> WorkersSeen:
     settings = bridge.settings
     app = make_app(settings, for_sending=True)
     try:
-        taken = queues_taken(app)
+        taken = _roll(app, bridge)
         answers = _answers(app, sorted(taken))
         names = [name for name in sorted(taken) if _is_ours(answers[name], taken[name], bridge)]
         waiting = _waiting(bridge)
@@ -93,6 +93,13 @@ def see_workers(bridge: Bridge) -> WorkersSeen:
         elsewhere=tuple(sorted(set(taken) - set(names))),
         waiting=waiting,
     )
+
+
+def _roll(app: Celery, bridge: Bridge) -> dict[str, frozenset[str]]:
+    """Who takes from which queues. Before a worker is called missing it is given more time."""
+    taken = queues_taken(app)
+    attended = {queue for queues in taken.values() for queue in queues}
+    return taken if attended >= set(bridge.queues) else taken | queues_taken(app, within=ANSWER_WITHIN)
 
 
 def _is_ours(answers: Mapping[str, Any], queues: frozenset[str], bridge: Bridge) -> bool:

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
 from tests.acceptance.stack import Stack
+
+PATIENCE = 180.0
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -53,34 +56,45 @@ def not_ok(told: Any) -> list[tuple[str, str, str]]:
     return [(one["part"], one["check"], one["state"]) for one in told["findings"] if one["state"] != "ok"]
 
 
+def shown(stack: Stack, expected: list[tuple[str, str, str]]) -> Any:
+    """What the doctor tells once just this is not as it should be.
+
+    It looks again: a machine that stands still for a moment is one whose servers don't answer.
+    """
+    deadline = monotonic() + PATIENCE
+    while True:
+        told = json.loads(stack("doctor", "--json").stdout)
+        if not_ok(told) == expected or monotonic() > deadline:
+            assert not_ok(told) == expected
+            return told
+
+
+@pytest.mark.timeout(600)
 def test_all_is_well(stack: Stack) -> None:
     """Of what `up` started nothing is wrong or doubtful, and nothing stays unknown; no password is told."""
-    told = stack.json("doctor")
-    assert not_ok(told) == []
+    told = shown(stack, [])
     assert told["healthy"] is True
     parts = {one["part"] for one in told["findings"]}
     assert parts == {"home", "documents", "packages", "prefect", "broker", "results", "workers"}
     done = stack("doctor")
-    assert done.returncode == 0
-    assert "All is well" in done.stderr
+    assert "route-workflow/embedded is served" in done.stdout
     password = stack.broker_url.partition("://:")[2].partition("@")[0]
     assert password
     assert password not in done.stdout + done.stderr + json.dumps(told)
 
 
+@pytest.mark.timeout(900)
 def test_a_prefect_server_of_ones_own(stack: Stack) -> None:
     """SQLite behind it, a pool without workers and an impatient automation are found and explained."""
     own = stack.using(PREFECT_API_URL=stack.api, PREFECT_HOME=str(stack.home / "profile"))
+    sqlite = ("prefect", "database", "warning")
+    wrong = [sqlite, ("prefect", "heartbeats", "error"), ("prefect", "work pools", "error")]
     with deployed(stack, "idle"):
-        told = own.json("doctor", code=1)
-    assert not_ok(told) == [
-        ("prefect", "database", "warning"),
-        ("prefect", "heartbeats", "error"),
-        ("prefect", "work pools", "error"),
-    ]
+        told = shown(own, wrong)
+    assert told["healthy"] is False
     [pool] = [one for one in told["findings"] if one["check"] == "work pools"]
     assert "prefect worker start --pool idle" in pool["cure"]
-    assert not_ok(own.json("doctor")) == [("prefect", "database", "warning")]
+    assert shown(own, [sqlite])["healthy"] is True
 
 
 def test_a_stopped_installation(fresh: Stack) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -123,7 +124,8 @@ def test_exit_code(findings: list[Finding], code: Exit) -> None:
 
 def test_every_check_needs_looks_that_there_are(tmp_path: Path) -> None:
     """And every look is needed by some check."""
-    looks = looks_at(Site(Home(tmp_path), {}, Options(), None, ()))
+    site = Site(Home(tmp_path), {}, Options(), None, ())
+    looks = looks_at(site, partial(find_bridge, site))
     assert {name for check in CHECKS for name in check.needs} == set(looks)
     assert len({(check.part, check.name, check.needs) for check in CHECKS}) == len(CHECKS)
 

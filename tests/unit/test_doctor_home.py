@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from doctor.folder import (
     see_services,
 )
 from doctor.packages import Package, PackagesSeen, judge_packages, judge_python, see_packages
-from doctor.site import Site
+from doctor.site import Site, find_bridge
 from tests.acceptance.stack import free_port
 from tests.unit.findings import states, the
 
@@ -40,6 +41,11 @@ VALID = "name: {name}\nsteps:\n  - {{id: wait, type: command, command: 'true', t
 def site(home: Path, options: Options | None = None, running: Installation | None = None) -> Site:
     """An installation in a folder."""
     return Site(Home(home), {}, options or Options(), running, ())
+
+
+def services_of(at: Site) -> ServicesSeen:
+    """What runs there."""
+    return see_services(at, partial(find_bridge, at))
 
 
 def service(state: ShownState = "running", restarts: int = 0) -> ServiceStatus:
@@ -161,12 +167,12 @@ def test_looking_at_services(tmp_path: Path) -> None:
     home = Home(tmp_path).create()
     left = installation(home, free_port())
     home.save(left)
-    the(judge_services(see_services(site(tmp_path))), "error", "broker", "without a supervisor")
+    the(judge_services(services_of(site(tmp_path))), "error", "broker", "without a supervisor")
     failure = Failure(service="worker", reason="it ended with exit code 1")
     home.save(left.model_copy(update={"phase": "failed", "failure": failure, "services": ()}))
-    the(judge_services(see_services(site(tmp_path))), "error", "worker: it ended with exit code 1")
-    the(judge_ports(see_services(site(tmp_path, running=left))), "error", left.prefect_api_url)
-    the(judge_services(see_services(site(tmp_path, OWN_SERVERS))), "ok")
+    the(judge_services(services_of(site(tmp_path))), "error", "worker: it ended with exit code 1")
+    the(judge_ports(services_of(site(tmp_path, running=left))), "error", left.prefect_api_url)
+    the(judge_services(services_of(site(tmp_path, OWN_SERVERS))), "ok")
 
 
 def test_documents(tmp_path: Path) -> None:
