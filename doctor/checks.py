@@ -79,7 +79,7 @@ def refused(site: Site, message: str) -> list[Result]:
     nothing = skipped("servers were not looked at", "a setting in the environment can't be used")
     looks = {
         name: look
-        if look.part in ("home", "documents", "packages")
+        if name in ("folder", "documents", "packages")
         else replace(look, see=partial(_give_up, nothing))
         for name, look in looks_at(site, _Once(site)).items()
     }

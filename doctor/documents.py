@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codegen.document import load_file
-from codegen.errors import DocumentError
+from codegen.errors import DocumentError, Problem
 from codegen.lists import every_step
 from codegen.workflow import Workflow
 from doctor.findings import Finding, doubt, fault, fine
@@ -53,7 +53,7 @@ def see_documents(folders: tuple[Path, ...], named: bool) -> DocumentsSeen:
         try:
             workflow = resolved(load_file(file), folders)
         except DocumentError as error:
-            problems.append((str(file), str(error.problems[0]).replace("\n", " ")[:300]))
+            problems.append((str(file), _shown(error.problems[0], file)))
             continue
         if workflow.queue is not None:
             queues.setdefault(workflow.queue, workflow.name)
@@ -71,6 +71,12 @@ def see_documents(folders: tuple[Path, ...], named: bool) -> DocumentsSeen:
     )
 
 
+def _shown(problem: Problem, file: Path) -> str:
+    """The problem on one line, with its place where that is known, else with its file."""
+    text = str(problem).replace("\n", " ")[:300]
+    return text if problem.line else f"{file}: {text}"
+
+
 def _timeouts(workflow: Workflow) -> Iterator[LongTimeout]:
     if workflow.timeout is not None:
         yield LongTimeout(workflow.timeout, workflow.name, "timeout")
@@ -84,7 +90,7 @@ def judge_documents(seen: DocumentsSeen) -> Iterator[Finding]:
     evidence = {"folders": list(seen.folders), "documents": seen.count, "not_read": seen.unread}
     if seen.problems:
         many = f"{len(seen.problems)} of {seen.count} documents can't be run"
-        shown = "; ".join(f"{file}: {problem}" for file, problem in seen.problems[:MOST_SHOWN])
+        shown = "; ".join(problem for _, problem in seen.problems[:MOST_SHOWN])
         first = seen.problems[0][0]
         files = [file for file, _ in seen.problems]
         yield fault(many, shown, f"`opsconductor validate {first}` shows all", **evidence, wrong=files[:100])

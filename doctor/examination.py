@@ -56,7 +56,10 @@ def examine(looks: Mapping[str, Look], checks: Sequence[Check]) -> list[Result]:
     for check in checks:
         absent = [name for name in check.needs if name in missing]
         if absent:
-            cause = "; ".join(dict.fromkeys(missing[name].what for name in absent))
+            # What is skipped itself is so because of an error elsewhere: that says more.
+            wrong = [missing[name] for name in absent if missing[name].state == "error"]
+            causes = wrong or [missing[name] for name in absent]
+            cause = "; ".join(dict.fromkeys(one.what for one in causes))
             results.append(Result(check.part, check.name, skipped(not_checked(check.name), cause)))
         else:
             results += _judged(check, [seen[name] for name in check.needs])

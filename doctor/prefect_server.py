@@ -135,9 +135,9 @@ def _require_health(api: PrefectApi, site: Site) -> None:
         if refusal.status in (401, 403):
             cure = "set PREFECT_API_KEY or PREFECT_API_AUTH_STRING to what the server asks for"
             raise NotSeen(fault(f"the Prefect server {url} refuses us", str(refusal), cure)) from None
-        raise NotSeen(
-            fault(f"the Prefect server {url} can't be used", str(refusal), _restart(site))
-        ) from None
+        maybe = ": perhaps it is not Prefect's API, whose URL ends in /api" if refusal.status == 404 else ""
+        what, cause = f"the Prefect server {url} can't be used", f"{refusal}{maybe}"
+        raise NotSeen(fault(what, cause, _restart(site))) from None
     if healthy is not True:
         cause = "what answers there is not Prefect's API, whose URL ends in /api"
         raise NotSeen(fault(f"the Prefect server {url} can't be used", cause, "correct PREFECT_API_URL"))

@@ -195,6 +195,7 @@ def test_a_setting_that_can_not_be_used(
     assert (first["part"], first["state"]) == ("settings", "error")
     assert "OPSCONDUCTOR_BROKER_URL" in first["what"]
     assert "redis://" in first["cure"]
+    assert told["counts"]["error"] == 1
 
 
 def test_how_it_is_shown() -> None:

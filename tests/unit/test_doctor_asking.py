@@ -134,6 +134,14 @@ def test_a_server_that_refuses_us(server: Server, tmp_path: Path) -> None:
     assert "pnu_other" not in repr(finding)
 
 
+def test_an_address_without_api(server: Server, tmp_path: Path) -> None:
+    """What is missing in the address is guessed."""
+    del server.answers["/health"]
+    with pytest.raises(NotSeen) as other:
+        see_prefect(site(server, tmp_path))
+    the([other.value.finding], "error", "404", "ends in /api", "correct PREFECT_API_URL")
+
+
 def test_something_else_answers(server: Server, tmp_path: Path) -> None:
     """A web page is no Prefect."""
     server.answers["/health"] = {"status": "up"}
