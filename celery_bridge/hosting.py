@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import uuid4
 
+from celery_bridge.app_brokers import tasks_from_worker
 from celery_bridge.background import alongside
 from celery_bridge.channel import Keys, Refusal
 from celery_bridge.clients import Backend
@@ -19,6 +20,7 @@ from celery_bridge.publisher import Publisher
 from celery_bridge.run_journal import RunJournal, past_entries
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.termination import Termination
+from celery_bridge.user_tasks import UserTasks
 from codegen.document import parse
 from codegen.result import Report
 from steps.interpreter import interpret
@@ -78,7 +80,8 @@ async def host(
             past = await past_entries(backend, keys)
         if taken.to_end:
             past.append(Entry("cancel", assignment.run_id, assignment.attempt))
-        life = _Life(assignment, lease, publisher, RunJournal(backend, keys, publisher, lease), past)
+        journal = RunJournal(backend, keys, publisher, lease)
+        life = _Life(assignment, lease, publisher, journal, past, tasks_from_worker(settings))
         verdict = await life.lived(termination)
         if verdict != "superseded":
             seconds = time.monotonic() - began
@@ -95,6 +98,7 @@ class _Life:
     publisher: Publisher
     journal: RunJournal
     past: list[Entry]
+    celery: UserTasks
 
     async def lived(self, termination: Termination) -> Verdict:
         """Run it to its end and report."""
@@ -129,6 +133,7 @@ class _Life:
             listener=self.publisher.tell,
             secrets=Secrets(*usual_lookups(), *blocks_of_prefect()),
             journal=journal,
+            celery=self.celery,
         )
 
         def end() -> None:

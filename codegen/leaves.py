@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from codegen.celery_leaf import CeleryTask as CeleryTask
 from codegen.event_leaves import Emit as Emit
 from codegen.event_leaves import Listen as Listen
 from codegen.fields import (
@@ -16,6 +17,7 @@ from codegen.fields import (
     Flaw,
     FlawedError,
     Identifier,
+    Model,
     Nested,
     NotBlank,
     Positive,
@@ -105,16 +107,6 @@ class Python(Leaf):
     type: Literal["python"]
     call: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
     args: dict[Identifier, Nested] = Field(default_factory=dict)
-
-
-class CeleryTask(Leaf):
-    """Runs a task registered in an existing Celery app, by name."""
-
-    type: Literal["celery_task"]
-    task: str = Field(min_length=1)
-    args: tuple[Nested, ...] = ()
-    kwargs: dict[str, Nested] = Field(default_factory=dict)
-    queue: str | None = None
 
 
 class Container(Leaf):
@@ -248,10 +240,21 @@ COMMON_KEYS = frozenset(StepBase.model_fields) | {"type"}
 def own_fields(step: Leaf) -> dict[str, Any]:
     """The keys that only this kind of step has, where they differ from their default."""
     return {
-        name: getattr(step, name)
+        name: _plain(getattr(step, name))
         for name in type(step).model_fields
         if name not in COMMON_KEYS and name in step.model_fields_set
     }
+
+
+def _plain(value: Any) -> Any:
+    """Models within a key as the data that they were read from."""
+    if isinstance(value, Model):
+        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return [*map(_plain, value)] if isinstance(value, tuple) and any(map(_is_model, value)) else value
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, Model)
 
 
 def text_kind(model: type[Leaf], key: str, given: Mapping[str, Any]) -> TextKind | None:

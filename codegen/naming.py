@@ -23,8 +23,8 @@ LONGEST_TITLE = 200
 
 _IMPORTED = """
     Annotated Any AsGiven Field Literal Only Outcome Repeat Retry Run Scope SecretName WORKFLOWS approval
-    arguments asyncio command emit fail flow http judged listen notification python run_workflow script
-    set_values stop task validation wait
+    arguments asyncio celery_task command emit fail flow http judged listen notification python run_workflow
+    script set_values stop task validation wait
 """
 _LOCAL = "outcome run scope targets"
 _LOOK_LIKE_DIGITS = "I O l"

@@ -10,6 +10,7 @@ from codegen.workflow import Workflow
 RUNNABLE = frozenset(
     {
         "approval",
+        "celery_task",
         "command",
         "script",
         "http",

@@ -12,6 +12,7 @@ from codegen.render import flow_arguments
 from codegen.result import Report
 from codegen.sub_workflows import Library
 from flows.approvals import desk_of
+from flows.celery_apps import tasks_from_flow
 from flows.configuration import registry
 from flows.prefect_events import PrefectEvents
 from flows.secret_blocks import run_secrets
@@ -33,6 +34,7 @@ def surrounded(session: Session, workflows: Mapping[str, Any], **known: Any) -> 
         secrets=run_secrets() if errand is None else errand.secrets,
         journal=session.journal or Journal(session.run_id) if errand is None else errand.journal,
         events=PrefectEvents(session.outermost.run_id),
+        celery=tasks_from_flow(),
         ask=desk_of(session.outermost.run_id).ask,
         **known,
     )

@@ -2,6 +2,7 @@
 
 from steps.approval import approval
 from steps.call import python
+from steps.celery_task import celery_task
 from steps.command import command
 from steps.ending import fail, stop
 from steps.errors import StepFailed
@@ -21,6 +22,7 @@ __all__ = [
     "Scope",
     "StepFailed",
     "approval",
+    "celery_task",
     "command",
     "emit",
     "fail",

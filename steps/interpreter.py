@@ -21,6 +21,7 @@ from steps.judging import judged
 from steps.kinds import EXECUTORS
 from steps.scope import Errand, Outcome, Scope, Surroundings
 from steps.secret_values import Secrets
+from steps.task_service import TaskService
 from steps.tries import with_retries
 from steps.work import Branch, Handlers, Perform, Work
 from steps.workflow_run import Plan, WorkflowRun
@@ -38,11 +39,12 @@ def interpret(
     executors: Executors = EXECUTORS,
     secrets: Secrets | None = None,
     journal: Journal | None = None,
+    celery: TaskService | None = None,
 ) -> WorkflowRun:
     """A run of a document, ready to `run()`; `targets` stand in for the document's own.
 
     `secrets` finds those that the document names; without it none are found. `journal` knows what earlier
-    lives of the run did.
+    lives of the run did. `celery` runs the tasks of Celery apps.
 
     Raises `ParameterError` where the parameters don't fit.
     """
@@ -59,10 +61,11 @@ def interpret(
             journal=journal or Journal(run_id),
         ),
         executors,
+        celery,
     )
 
 
-def _run(errand: Errand, executors: Executors) -> WorkflowRun:
+def _run(errand: Errand, executors: Executors, celery: TaskService | None) -> WorkflowRun:
     """A run of a document, in which those that it runs are run in the same way."""
     return WorkflowRun(
         plan(errand.workflow, executors),
@@ -74,7 +77,8 @@ def _run(errand: Errand, executors: Executors) -> WorkflowRun:
             targets=errand.targets,
             listener=errand.listener,
             library=errand.library,
-            run_document=partial(_run, executors=executors),
+            run_document=partial(_run, executors=executors, celery=celery),
+            celery=celery,
             path=errand.path,
             secrets=errand.secrets,
             journal=errand.journal,

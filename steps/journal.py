@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count, takewhile
 from typing import Any, Literal, NamedTuple, Protocol, Self
+from uuid import uuid4
 
 from codegen.result import StepRecord, StepStatus
 from steps.errors import StepFailed
@@ -136,10 +137,12 @@ class Journal:
         self.attempt = attempt
         self.abandoned = False
         self.owners: Mapping[str, str] = {}  # of a step that deals with what another one did: that one
+        self._unknown = uuid4().hex
         self._store = store or Nowhere()
         self._entries = list(entries)
         self._numbers = count()
         self._number: dict[str, int] = {}
+        self._times: Counter[str] = Counter()
         self._left: dict[str, deque[tuple[int, Entry]]] = defaultdict(deque)
         self._ends: dict[str, deque[tuple[int, Entry]]] = defaultdict(deque)
         self._cuts: dict[tuple[str, int, int], StepRecord] = {}
@@ -242,6 +245,7 @@ class Journal:
         if entry.kind == "begun" and left and left[0][1].kind == "tried":
             return self.past(key)
         self._number[key] = number
+        self._times[key] += 1
         return entry
 
     def is_ahead(self, keys: Iterable[str]) -> bool:
@@ -251,6 +255,15 @@ class Journal:
     def number(self, key: str) -> int:
         """Which of all ends, be it in an earlier life, the last one of this execution was."""
         return self._number.get(key, 0)
+
+    def mark(self, key: str) -> str:
+        """What tells the execution under way from all others of the run with this key, in every life of it.
+
+        Where other lives can't know what this one does, it is one that never comes again.
+        """
+        if self._forgotten or isinstance(self._store, Nowhere):
+            return f"{self._unknown}.{self._times[key]}"
+        return f"{self.attempt}.{self._times[key]}"
 
     async def begin(self, key: str) -> None:
         """An execution begins of which there must be no second one. Returns once that is safe."""
@@ -264,6 +277,7 @@ class Journal:
     def tried(self, key: str, record: StepRecord, *, stops: bool = False) -> None:
         """All tries of an execution are over."""
         self._number[key] = next(self._numbers)
+        self._times[key] += 1
         self._write("tried", key, record=record, stops=stops)
 
     def was_cut(self, key: str, attempt: int) -> StepRecord | None:

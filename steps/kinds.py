@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from steps.approval import approval
 from steps.call import python
+from steps.celery_task import celery_task
 from steps.command import command
 from steps.ending import fail, stop
 from steps.executor import Executor
@@ -18,6 +19,7 @@ from steps.web import http
 
 EXECUTORS: Mapping[str, Executor[...]] = {
     "approval": approval,
+    "celery_task": celery_task,
     "command": command,
     "emit": emit,
     "fail": fail,

@@ -21,6 +21,7 @@ from steps.journal import Journal
 from steps.masking import Mask
 from steps.secret_values import Secrets
 from steps.sound_text import sound_text
+from steps.task_service import TaskService
 
 if TYPE_CHECKING:
     from steps.work import Inner
@@ -149,6 +150,8 @@ class Surroundings:
     """How a person is asked; it gives None where nobody has answered in time."""
     events: EventService | None = None
     """Prefect's, where the run is one in Prefect."""
+    celery: TaskService | None = None
+    """How tasks of somebody's Celery app are run."""
 
 
 class Scope:

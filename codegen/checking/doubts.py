@@ -6,7 +6,7 @@ from codegen.checking.graph import Place, places
 from codegen.checking.order_checks import FINALLY
 from codegen.errors import Problem
 from codegen.groups import Step
-from codegen.leaves import Leaf, Script, own_fields
+from codegen.leaves import CeleryTask, Leaf, Script, own_fields
 from codegen.mentions import of_expression, of_template
 from codegen.parameters import secret_parameters
 from codegen.secret_use import PARAMS, SECRETS, named_parameters, named_secrets, shows_on_command_line
@@ -44,6 +44,12 @@ def _doubts(place: Place, tolerated: set[str]) -> Iterator[Problem]:
     yield from _doubtful_texts(place)
     yield from _doubtful_order(place, tolerated)
     step = place.step
+    if isinstance(step, CeleryTask) and step.timeout is None and not step.ignore_result:
+        yield Problem(
+            place.path,
+            "without a timeout it waits for ever where no worker takes the task, or none tells of its end",
+            "add a timeout",
+        )
     if step.max_parallel is not None and not fans_out(step):
         yield Problem(
             f"{place.path}.max_parallel",

@@ -7,7 +7,7 @@ from codegen.checking.graph import Graph, Place
 from codegen.checking.order_checks import FINALLY, MAIN, ON_FAILURE, named, unknown_id
 from codegen.checking.sight import Sight
 from codegen.groups import Group, Step
-from codegen.leaves import Set, SubWorkflow
+from codegen.leaves import CeleryTask, Set, SubWorkflow
 from codegen.reading.salvage import Lost
 from codegen.sub_workflows import Library
 from codegen.suggestions import Suggestions
@@ -125,6 +125,8 @@ class References:
 
     def _no_output(self, step: Step, wanted: str) -> Refusal:
         outputs = [*step.outputs, *(step.values if isinstance(step, Set) else ())]
+        if isinstance(step, CeleryTask) and step.task is None:
+            outputs.append("tasks")
         if isinstance(step, SubWorkflow):
             known = self.library.find(step.workflow)
             if known is None:

@@ -5,11 +5,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from codegen.celery_leaf import Chord, Signature
 from codegen.defaults import Defaults
 from codegen.fields import Model
 from codegen.groups import STEP_TYPES
 from codegen.parameters import Parameter
 from codegen.paths import Path
+from codegen.reading.elsewhere import KEYS_ELSEWHERE, STEP_TYPES_ELSEWHERE, TYPES_ELSEWHERE
 from codegen.reading.key_help import KEY_HELP
 from codegen.step import OnError, Repeat, Retry, Rollout, StepBase
 from codegen.suggestions import Suggestions
@@ -41,71 +43,10 @@ _NESTED: dict[str, type[Model]] = {
     "webhook": WebhookTrigger,
     "engine": Engine,
     "defaults": Defaults,
+    "chord": Chord,
+    "body": Signature,
 }
-_ELSEWHERE = {
-    "needs": "depends_on",
-    "requires": "depends_on",
-    "after": "depends_on",
-    "if": "when",
-    "run": "command",
-    "cmd": "command",
-    "shell": "command",
-    "argv": "command",
-    "environment": "env",
-    "working-directory": "cwd",
-    "chdir": "cwd",
-    "register": "outputs",
-    "timeout-minutes": "timeout",
-    "until": "repeat",
-    "name": "description",
-    "retries": "retry",
-    "loop": "for_each",
-    "with_items": "for_each",
-    "foreach": "for_each",
-    "strategy": "for_each",
-    "matrix": "for_each",
-    "hosts": "on",
-    "delegate_to": "on",
-    "target": "on",
-    "ignore_errors": "continue_on_error",
-    "rescue": "on_error",
-    "always": "finally",
-    "catch": "on_failure",
-    "params": "parameters",
-    "inputs": "parameters",
-    "tasks": "steps",
-    "jobs": "steps",
-    "body": "steps",
-}
-_STEP_TYPES_ELSEWHERE = {
-    "shell": "command",
-    "exec": "command",
-    "run": "command",
-    "bash": "script",
-    "uri": "http",
-    "request": "http",
-    "function": "python",
-    "set_fact": "set",
-    "assert": "validation",
-    "debug": "notification",
-    "log": "notification",
-    "sleep": "wait",
-    "manual": "approval",
-    "subflow": "workflow",
-    "block": "sequential",
-    "if": "condition",
-    "case": "switch",
-}
-_TYPES_ELSEWHERE = {
-    "str": "string",
-    "text": "string",
-    "int": "integer",
-    "float": "number",
-    "bool": "boolean",
-    "list": "array",
-    "dict": "object",
-    "map": "object",
-}
+_OF_SIGNATURES = ("chain", "group", "header")
 _EXAMPLES = {
     "command": "write a command line such as df -h, or a list of arguments such as [df, -h]",
     "expect_status": "write a list of integers such as [200, 404]",
@@ -171,7 +112,7 @@ class Wording:
 
     def _unknown_key(self, path: Path) -> tuple[str, str]:
         key, keys = str(path[-1]), offered_keys(self._model(path[:-1]))
-        if (meant := _ELSEWHERE.get(key)) in keys:
+        if (meant := KEYS_ELSEWHERE.get(key)) in keys:
             return f'unknown key "{key}"', f'did you mean "{meant}"?'
         closest = self._suggestions.closest(key, keys)
         cure = f'did you mean "{closest}"?' if closest else self._what_it_has(path[:-1])
@@ -181,14 +122,14 @@ class Wording:
         given = self._value((*path, "type"))
         if not isinstance(given, str):
             return f'"type" must be a text, not {_shown(given)}', f"step types: {', '.join(OFFERED)}"
-        closest = _STEP_TYPES_ELSEWHERE.get(given.lower()) or self._suggestions.closest(given, OFFERED)
+        closest = STEP_TYPES_ELSEWHERE.get(given.lower()) or self._suggestions.closest(given, OFFERED)
         cure = f'did you mean "{closest}"?' if closest else f"step types: {', '.join(OFFERED)}"
         return f'unknown step type "{given:.80}"', cure
 
     def _missing_type(self, path: Path) -> str:
         keys = [str(key) for key in self._value(path)]
         named = [key for key in keys if key in OFFERED] or [
-            "command" for key in keys if _ELSEWHERE.get(key) == "command"
+            "command" for key in keys if KEYS_ELSEWHERE.get(key) == "command"
         ]
         return f"add type: {named[0]}" if len(named) == 1 else f"step types: {', '.join(OFFERED)}"
 
@@ -201,6 +142,8 @@ class Wording:
             return Workflow
         last = own[-1]
         if isinstance(last, int):
+            if _is_signature(own):
+                return Signature
             return STEP_TYPES[self._value(path)["type"]]
         return Parameter if own[:-1] == ("parameters",) else _NESTED[last]
 
@@ -230,6 +173,8 @@ class Wording:
         if expected == "true or false" and isinstance(value, str):
             return message, f"write {_YES_NO.get(value.lower(), 'true or false')}, without quotes"
         if expected == "a mapping" and path and isinstance(path[-1], int):
+            if _is_signature(path):
+                return message, "a task is a mapping such as {task: shop.add, args: [1, 2]}"
             return message, "a step is a mapping such as {id: check, type: command, command: uptime}"
         return message, ""
 
@@ -244,8 +189,12 @@ class Wording:
         return f"expected {expected}, got {_shown(value)}", cure
 
     def _meant(self, word: str, known: list[str]) -> str | None:
-        alias = _TYPES_ELSEWHERE.get(word.lower())
+        alias = TYPES_ELSEWHERE.get(word.lower())
         return alias if alias in known else self._suggestions.closest(word, known)
+
+
+def _is_signature(path: Path) -> bool:
+    return len(path) > 1 and path[-2] in _OF_SIGNATURES
 
 
 def _split(message: str) -> tuple[str, str]:
@@ -269,6 +218,10 @@ def _misfit(value: Any, pattern: str) -> tuple[str, str]:
         return f"{shown} is no identifier", "use letters, digits and _, beginning with a letter"
     if ":" in pattern:
         return f"{shown} names no function", "write package.module:function"
+    if pattern.startswith("^[^"):
+        return f"{shown} names no task", "write its name as its app knows it, without spaces and {{ }}"
+    if pattern.startswith("^[a-z0-9]+"):
+        return f"{shown} names no block", "use lower-case letters, digits and -"
     return f"{shown} doesn't fit", f"it must match {pattern}"
 
 

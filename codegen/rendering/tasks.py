@@ -11,6 +11,7 @@ from codegen.step import JITTER, MOST_DELAYS, Retry
 INDENT = 4
 EXECUTORS: Mapping[str, tuple[str, str]] = {
     "approval": ("approval", "message"),
+    "celery_task": ("celery_task", "task"),
     "command": ("command", "command"),
     "emit": ("emit", "event"),
     "fail": ("fail", "message"),

@@ -20,6 +20,7 @@ _LEAVES = {
     "script": 1,
     "http": 1,
     "python": 1,
+    "celery_task": 1,
     "fail": 0.6,
     "stop": 0.4,
 }
@@ -104,6 +105,15 @@ class WholeLanguage(Author):
                 return {"url": "http://localhost/{{ params.p }}", "json": {"p": ["{{ params.list }}"]}}
             case "python":
                 return {"call": "json:dumps", "args": {"obj": "{{ params.list }}"}}
+            case "celery_task":
+                task: Spec = {
+                    "task": "shop.add",
+                    "args": ["{{ params.list }}"],
+                    "kwargs": {"p": "{{ 1 + 1 }}"},
+                }
+                parts = [task, {"task": "shop.tell", "immutable": True, "queue": "{{ name }}"}]
+                chord = {"header": parts, "body": {"chain": parts}}
+                return rng.choice([task, {"chain": parts}, {"group": [*parts, {"chord": chord}]}])
             case "set":
                 return {"values": {"v": rng.choice([1, "{{ params.p + 1 }}", "{{ run.id | length }}"])}}
             case "wait":

@@ -1,0 +1,167 @@
+"""The way of messages to somebody's workers: sends tasks, revokes them, and asks who has them."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from amqp.exceptions import NotFound
+from kombu.entity import Queue
+from kombu.exceptions import KombuError
+
+from celery_bridge.app import make_app
+from celery_bridge.attendance import ANSWER_WITHIN, Attendance, Roll
+from celery_bridge.clients import AWAY
+from celery_bridge.settings import BridgeSettings
+from celery_bridge.urls import is_rabbitmq, masked
+from steps.errors import StepFailed
+from steps.task_service import Call
+
+DEFAULT_QUEUE = "celery"
+AT_ONCE = 4
+REACHED_WITHIN = 2.5
+SENT_WITHIN = 15.0
+FAULTS = (KombuError, *AWAY)
+T = TypeVar("T")
+
+
+class NotSent(StepFailed):
+    """Nothing of it has reached the broker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A worker that has a task: `active`, `reserved` or `scheduled`."""
+
+    worker: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What workers answer to a revocation: how many did, which one had the task, and which can't end it."""
+
+    answered: int
+    ended_by: str | None = None
+    unable: str | None = None
+
+
+class TaskBroker:
+    """One broker. Celery's own calls block, so they run in a few threads."""
+
+    def __init__(self, settings: BridgeSettings) -> None:
+        self._settings = settings
+        self._app = make_app(settings, for_sending=True)
+        self._threads = ThreadPoolExecutor(AT_ONCE, "celery-tasks")
+        self._rolls: dict[str, Attendance] = {}
+
+    @property
+    def name(self) -> str:
+        """Its address, without passwords."""
+        return masked(self._settings.broker_url)
+
+    async def send(self, call: Call) -> None:
+        """Send a call. NotSent, or StepFailed: it may have arrived all the same."""
+        try:
+            await self._in_thread(lambda: self._reach(call), REACHED_WITHIN * 2)
+        except FAULTS as error:
+            raise NotSent(f"{call.task} was not sent: the broker {self.name} {_reason(error)}") from None
+        try:
+            await self._in_thread(lambda: self._send(call), SENT_WITHIN)
+        except FAULTS as error:
+            raise StepFailed(
+                f"{call.label} could not be sent, though it may have arrived: "
+                f"the broker {self.name} {_reason(error)}"
+            ) from None
+
+    async def revoke(self, call: Call) -> Receipt | None:
+        """Tell all workers to drop or to end it. None: the broker can't be reached."""
+        return await self._asked(
+            lambda: _receipt(
+                self._broadcast("revoke", task_id=call.id, terminate=True, signal="SIGTERM"), call.id
+            )
+        )
+
+    async def holder(self, call: Call) -> Holder | None:
+        """The worker that says it has the task, where one does."""
+        return await self._asked(lambda: _holder(self._broadcast("query_task", ids=[call.id]), call.id))
+
+    async def roll(self, queue: str | None) -> Roll:
+        """Who takes from a queue."""
+        name = queue or DEFAULT_QUEUE
+        if name not in self._rolls:
+            self._rolls[name] = Attendance(self._app, replace(self._settings, queue=name))
+        return await self._rolls[name].roll()
+
+    def _reach(self, call: Call) -> None:
+        with self._app.producer_pool.acquire(block=True, timeout=REACHED_WITHIN) as producer:
+            producer.connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=REACHED_WITHIN)
+            if is_rabbitmq(self._settings.broker_url):  # which drops what is for a queue that isn't there
+                with producer.connection.channel() as channel:
+                    _check_queue(channel, call.queue or DEFAULT_QUEUE)
+
+    def _send(self, call: Call) -> None:
+        # Never declared from here: what kind of queue it is, is the app's affair.
+        name = call.queue or DEFAULT_QUEUE
+        self._app.send_task(
+            call.task,
+            args=list(call.args),
+            kwargs=dict(call.kwargs),
+            task_id=call.id,
+            queue=Queue(name, routing_key=name, no_declare=True),  # type: ignore[no-untyped-call]
+            parent_id=call.parent,
+            add_to_parent=False,
+            expires=call.expires,
+            ignore_result=call.ignore_result,
+            argsrepr="...",  # workers' logs and monitors show it
+            kwargsrepr="...",
+        )
+
+    def _broadcast(self, command: str, **arguments: Any) -> list[dict[str, Any]]:
+        return (
+            self._app.control.broadcast(command, arguments=arguments, reply=True, timeout=ANSWER_WITHIN) or []
+        )
+
+    async def _asked(self, question: Callable[[], T]) -> T | None:
+        try:
+            return await self._in_thread(question, SENT_WITHIN)
+        except FAULTS:
+            return None
+
+    async def _in_thread(self, work: Callable[[], T], within: float) -> T:
+        async with asyncio.timeout(within):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _check_queue(channel: Any, queue: str) -> None:
+    try:
+        channel.queue_declare(queue=queue, passive=True)
+    except NotFound:
+        raise NotSent(
+            f"there is no queue {queue!r}; start a worker that takes from it, or name another under queue"
+        ) from None
+
+
+def _holder(replies: list[dict[str, Any]], id: str) -> Holder | None:
+    for reply in replies:
+        for worker, tasks in reply.items():
+            if isinstance(tasks, dict) and id in tasks:
+                return Holder(worker, str(tasks[id][0]))
+    return None
+
+
+def _receipt(replies: list[dict[str, Any]], id: str) -> Receipt:
+    """Workers without the task answer `terminate: tasks unknown`, too, and may store it as revoked."""
+    ended_by = unable = None
+    for reply in replies:
+        for worker, answer in reply.items():
+            if id in str(answer.get("ok", "")):
+                ended_by = worker
+            elif "error" in answer:
+                unable = worker
+    return Receipt(len(replies), ended_by, unable)
+
+
+def _reason(error: BaseException) -> str:
+    return f"can't be reached ({masked(str(error)).rstrip('.') or 'no answer in time'})"
