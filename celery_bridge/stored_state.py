@@ -1,6 +1,7 @@
 """What a worker stores of a task in the result backend, as this end reads it."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,15 +45,17 @@ def read(payload: str) -> Stored:
     details = result if isinstance(result, dict) else {}
     worker = stored.get("worker") or (details.get("hostname") if state not in READY else None)
     if state == "SUCCESS":
-        return Stored(state, worker, Ended(state, _value(payload), worker))
+        return Stored(state, worker, Ended(state, _value(payload, result), worker))
     if state in READY:
         return Stored(state, worker, Ended(state, None, worker, _raised(state, details, stored)))
     return Stored(str(state), worker)
 
 
-def _value(payload: str) -> Any:
+def _value(payload: str, plain: Any) -> Any:
     """With the types that Celery writes into JSON, such as moments; it builds no others."""
-    return celery_json.loads(payload).get("result")  # type: ignore[no-untyped-call]
+    with suppress(ValueError, TypeError, ArithmeticError):  # something of the app's own looks like one
+        return celery_json.loads(payload).get("result")  # type: ignore[no-untyped-call]
+    return plain
 
 
 def _raised(state: str, details: dict[str, Any], stored: dict[str, Any]) -> Raised:
