@@ -17,6 +17,8 @@ class Connection(TypedDict):
 class CeleryBroker(Block):
     """The message broker and the result backend of your Celery workers.
 
+    The block `default` is where workflows are run; steps of type `celery_task` name others.
+
     Example:
         CeleryBroker(url="redis://:password@broker:6379/0").save("default")
     """
@@ -30,7 +32,10 @@ class CeleryBroker(Block):
     result_backend: SecretStr | None = Field(
         default=None, description="A Redis URL; left out, the broker where that is a Redis."
     )
-    queue: str = Field(default="opsconductor", description="The queue that workflows are sent to.")
+    queue: str = Field(
+        default="opsconductor",
+        description="The queue that workflows are sent to; steps of type celery_task name their own.",
+    )
 
     def get_connection(self) -> Connection:
         """The addresses in clear, for the bridge."""

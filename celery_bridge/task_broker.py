@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from amqp.exceptions import NotFound
@@ -54,7 +54,7 @@ class TaskBroker:
         self._settings = settings
         self._app = make_app(settings, for_sending=True)
         self._threads = ThreadPoolExecutor(AT_ONCE, "celery-tasks")
-        self._rolls: dict[str, Attendance] = {}
+        self._attendance = Attendance(self._app, settings)
 
     @property
     def name(self) -> str:
@@ -89,10 +89,7 @@ class TaskBroker:
 
     async def roll(self, queue: str | None) -> Roll:
         """Who takes from a queue."""
-        name = queue or DEFAULT_QUEUE
-        if name not in self._rolls:
-            self._rolls[name] = Attendance(self._app, replace(self._settings, queue=name))
-        return await self._rolls[name].roll()
+        return await self._attendance.roll(queue or DEFAULT_QUEUE)
 
     def _reach(self, call: Call) -> None:
         with self._app.producer_pool.acquire(block=True, timeout=REACHED_WITHIN) as producer:

@@ -9,8 +9,10 @@ from typing import Any
 from pydantic import Field
 
 from codegen.fields import Duration, Model, Name
-from codegen.leaves import Approval, Fail, Leaf, Set, Stop, SubWorkflow, Validation, Wait
+from codegen.leaves import Approval, CeleryTask, Fail, Leaf, Set, Stop, SubWorkflow, Validation, Wait
+from steps.celery_task import outcome_of
 from steps.clock import present
+from steps.data import json_data
 from steps.errors import StepFailed
 from steps.executor import Plain
 from steps.scope import Answer, Question, Scope
@@ -116,7 +118,7 @@ class Actors:
         result = behaviour.result_of(attempt)
         if (reason := behaviour.failure_of(attempt)) is not None:
             raise StepFailed(reason, result)
-        return result
+        return outcome_of(json_data(result, "the result")) if model is CeleryTask else result
 
     def _end_process(self) -> None:
         if self._die is None:

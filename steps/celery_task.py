@@ -61,7 +61,15 @@ async def celery_task(
         raise StepTimedOut(message, work.result(None)) from error
     except StepFailed as error:
         raise StepFailed(error.message, work.result(None)) from error
-    return Outcome(work.result(value), {"tasks": work.values()} if several else {})
+    return outcome_of(work.result(value))
+
+
+def outcome_of(result: Any) -> Outcome:
+    """The outcome of a result; what each of several tasks returned is in the outputs."""
+    tasks = result.get("tasks") if isinstance(result, Mapping) else None
+    if not isinstance(tasks, list):
+        return Outcome(result)
+    return Outcome(result, {"tasks": [task.get("value") for task in tasks if isinstance(task, Mapping)]})
 
 
 class _Work:
@@ -92,10 +100,6 @@ class _Work:
         if "" in self._entries:
             return self._entries[""]
         return {"value": value, "tasks": list(self._entries.values())}
-
-    def values(self) -> list[Any]:
-        """What each task returned."""
-        return [entry["value"] for entry in self._entries.values()]
 
     async def run(self) -> Any:
         """What comes out of all of it."""
