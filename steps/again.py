@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from codegen.reasons import placed
 from codegen.result import SATISFIED, StepStatus
-from steps.journal import Entry, Key, parted
+from steps.journal import Entry
+from steps.keys import Key, parted
 from steps.work import Work, below, inside
 
 Place = tuple[int, ...]

@@ -8,16 +8,17 @@ its end keeps what `steps.again` lets it keep.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count, takewhile
-from typing import Any, Literal, NamedTuple, Protocol, Self
+from itertools import count
+from typing import Any, Literal, Protocol, Self
 from uuid import uuid4
 
 from codegen.result import StepRecord, StepStatus
 from steps.errors import StepFailed
 from steps.events import now
+from steps.keys import around, parted
 
 Kind = Literal["start", "begun", "tried", "cut", "ended", "cancel", "waits", "over"]
 
@@ -66,34 +67,6 @@ class Entry:
 
 class Unreadable(Exception):
     """Something in a journal is no entry: it is damaged, or of another version."""
-
-
-class Key(NamedTuple):
-    """An execution within a run: the step's id, the numbers of the executions around it and its own.
-
-    `deeper`: it belongs to another document, which that execution runs.
-    """
-
-    step: str
-    place: tuple[int, ...]
-    deeper: bool
-
-
-def parted(key: str, run_id: str) -> Key:
-    """The parts of a `Scope.key` that begins with this run's id."""
-    step, *rest = key[len(run_id) + 1 :].split(".")
-    numbers = list(takewhile(str.isdecimal, rest))
-    return Key(step, tuple(map(int, numbers)), len(numbers) < len(rest))
-
-
-def _around(key: str) -> Iterator[str]:
-    """An execution, those around it and the step."""
-    while True:
-        yield key
-        outer, _, last = key.rpartition(".")
-        if not last.isdecimal():
-            return
-        key = outer
 
 
 class Store(Protocol):
@@ -227,7 +200,7 @@ class Journal:
             self._inside[f"{run_id}.{step}{''.join(f'.{number}' for number in place)}"].append(entry)
         elif entry.kind in ("begun", "tried"):
             self._left[entry.key].append((next(self._numbers), entry))
-            self._ahead.update(_around(entry.key))
+            self._ahead.update(around(entry.key))
             self._inside.pop(entry.key, None)  # it was a part of what has ended now
         elif entry.kind == "ended":
             self._ends[entry.key].append((next(self._numbers), entry))
@@ -241,7 +214,7 @@ class Journal:
         if not left:
             return None
         number, entry = left.popleft()
-        self._ahead.subtract(_around(key))
+        self._ahead.subtract(around(key))
         if entry.kind == "begun" and left and left[0][1].kind == "tried":
             return self.past(key)
         self._number[key] = number

@@ -11,15 +11,20 @@ import pytest
 from redis import Redis
 
 from celery_bridge.app_brokers import tasks_from_worker
+from celery_bridge.clients import Backend
 from celery_bridge.remote import link_to, run_remotely
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Submission
+from celery_bridge.task_ledger import Mark, TaskLedger
+from celery_bridge.user_tasks import TaskLink
 from codegen.document import parse
 from codegen.result import Report
+from steps.errors import StepFailed
 from steps.events import Event
 from steps.interpreter import interpret
+from steps.task_service import Call
 from steps.workflow_run import WorkflowRun
-from tests.integration.brokers import until, worker
+from tests.integration.brokers import RedisServer, until, worker
 from tests.unit.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(400)
@@ -379,3 +384,74 @@ async def test_our_task_in_their_app(redis_url: str, tmp_path: Path) -> None:
         report = await run_remotely(link_to(here.settings), sent)
     assert report.success, report.error
     assert report.steps["a"].result["value"] == 3
+
+
+def call_of(theirs: Theirs, amount: int) -> Call:
+    return Call(id=str(uuid4()), task="theirs.pay", args=[amount], kwargs={}, queue=theirs.queue)
+
+
+async def marked(theirs: Theirs, call: Call, mark: Mark) -> TaskLink:
+    """The way to their app, where a life that died has left a mark."""
+    async with Backend(theirs.settings.result_backend) as backend:
+        await TaskLedger(backend).set(call.id, mark)
+    return TaskLink(theirs.settings)
+
+
+async def test_a_call_whose_sending_was_not_seen_to_end_is_sent(theirs: Theirs) -> None:
+    """No worker knows of it: it is likely not to have been."""
+    call = call_of(theirs, 61)
+    link = await marked(theirs, call, "sending")
+    assert (await link.run(call, lambda text: None)).value == {"paid": 61}
+    assert (await link.run(call, lambda text: None)).value == {"paid": 61}
+    assert theirs.effects().count("pay 61") == 1
+
+
+async def test_a_call_that_was_sent_is_only_followed(theirs: Theirs) -> None:
+    """Even if nothing is known of it: its message may wait in the queue."""
+    call = call_of(theirs, 62)
+    link = await marked(theirs, call, "sent")
+    lines: list[str] = []
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2):
+            await link.run(call, lines.append)
+    assert lines[0].endswith("was sent before, and is followed")
+    assert "pay 62" not in theirs.effects()
+
+
+async def test_a_call_that_was_revoked_is_not_followed(theirs: Theirs) -> None:
+    """An earlier life gave it up: this one says so, too."""
+    call = call_of(theirs, 63)
+    link = await marked(theirs, call, "revoked")
+    with pytest.raises(StepFailed, match="was given up and revoked before"):
+        await link.run(call, lambda text: None)
+    assert "pay 63" not in theirs.effects()
+
+
+async def test_what_was_never_sent_needs_no_revocation(theirs: Theirs) -> None:
+    """It says that."""
+    call = call_of(theirs, 64)
+    assert (await TaskLink(theirs.settings).revoke(call)).endswith("was not sent")
+
+
+async def test_a_restart_of_the_result_backend_is_waited_out(own_redis: RedisServer, tmp_path: Path) -> None:
+    """What was published while there was no connection is found."""
+    queue = f"theirs-{uuid4()}"
+    write_app(tmp_path, own_redis.url, own_redis.url, queue)
+    with worker(tmp_path, own_redis.url, "", "-Q", queue, "--concurrency=1", app="theirs") as process:
+        here = Theirs(tmp_path, BridgeSettings.of(own_redis.url), queue)
+        running = asyncio.create_task(report_of(here, here.step("gated", "blink")))
+        await wait_until(lambda: "blink-began" in here.effects(), PATIENCE)
+        await asyncio.to_thread(_restarted, own_redis)
+        here.open("blink")
+        await wait_until(lambda: "blink-ended" in here.effects(), PATIENCE)
+        if (
+            process.process is not None and process.process.poll() is not None
+        ):  # Celery's own does not survive
+            await asyncio.to_thread(process.start)
+        report = await running
+    assert report.steps["a"].result["value"] == "blink", report.error
+
+
+def _restarted(server: RedisServer) -> None:
+    server.kill()
+    server.start()
