@@ -79,11 +79,16 @@ class Sender:
         return replace(first, attempt=int(await self._ask(lambda redis: redis.get(first.over)) or 0) + 1)
 
     async def seen_to_end(self, keys: Keys) -> None:
-        """What is sent under the same id from now on is another try."""
+        """What is sent under the same id from now on is another try.
+
+        That one needs the journal. Of the events the last word is enough, for late copies of the message and
+        for who sends the same try once more.
+        """
 
         def say(pipeline: Pipeline) -> None:
             pipeline.set(keys.over, keys.attempt, ex=self._settings.ttl)
             pipeline.expire(keys.journal, self._settings.ttl)  # which that try begins with
+            pipeline.xtrim(keys.events, maxlen=1, approximate=False)
 
         try:
             await self._backend.ask_all(say)

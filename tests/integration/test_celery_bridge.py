@@ -368,6 +368,20 @@ async def test_sent_twice_it_runs_once(settings: BridgeSettings, tmp_path: Path)
     assert mark.read_text() == "x\n"
 
 
+async def test_of_what_has_been_seen_only_the_end_and_the_journal_are_kept(settings: BridgeSettings) -> None:
+    """Thousands of lines would else lie in Redis for a day; who sends the same once more gets the report."""
+    sent = submission(document(command("a", "seq 200")))
+    lines: list[Event] = []
+    report = await run(settings, sent, lines.append)
+    assert len(lines) > 200
+    keys = Keys(sent.run_id)
+    with Redis.from_url(settings.result_backend) as redis:
+        ((_, fields),) = redis.xrange(keys.events)
+        assert list(fields) == [b"report"]
+        assert redis.xlen(keys.journal) > 0
+    assert await run(settings, sent) == report
+
+
 async def test_a_run_that_goes_on_is_not_begun_from_a_step(settings: BridgeSettings, tmp_path: Path) -> None:
     """That is said; it is for another try of a run that has ended."""
     up, go, notices = tmp_path / "up", tmp_path / "go", Notices()
