@@ -26,11 +26,13 @@ from control.errors import AnswerRefused, NoSuchQuestion
 from control.questions import OpenQuestion, open_questions
 from control.run_tree import family
 from flows.approvals import Desk
+from flows.question_runs import run_of_question
 from flows.router import route_workflow
 from flows.session import Session, listening
 from rehearsal.server import temporary_server
 from steps.events import ignore
 from steps.scope import Answer, Question, Scope, Surroundings
+from tests.unit.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 180.0
@@ -320,6 +322,29 @@ def test_a_document_is_asked_for_before_it_begins(start: Starter, tmp_path: Path
     assert results[0].error_message == "it was not to start: denied by ann: no"
     assert results[1].cancelled
     assert not (tmp_path / "log").exists()
+
+
+async def test_many_questions_are_put_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Side by side they would be in each other's way on SQLite; they are open side by side all the same."""
+    run_id, put, together = str(uuid4()), 0, []
+
+    async def counted(*about: Any) -> FlowRun:
+        nonlocal put
+        put += 1
+        together.append(put)
+        run = await run_of_question(*about)
+        put -= 1
+        return run
+
+    monkeypatch.setattr("flows.approvals.run_of_question", counted)
+    desk, keys = Desk(run_id), [f"{run_id}.{number}" for number in range(8)]
+    scope = Scope(Surroundings(run_id, "Release"), "ask")
+    asking = [asyncio.create_task(desk.ask(Question(key, key, "Go?", (), 600.0), scope)) for key in keys]
+    await wait_until(lambda: len(desk.open) == len(keys))
+    assert together == [1] * len(keys)
+    for task in asking:
+        task.cancel()
+    await asyncio.wait(asking)
 
 
 async def test_a_question_that_was_answered_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
