@@ -1,5 +1,6 @@
 """How a run ends that did not succeed, with what people want to read first."""
 
+import logging
 from collections.abc import Collection
 from typing import Any
 
@@ -9,6 +10,7 @@ from prefect.states import Cancelled, Completed, Failed
 from celery_bridge.errors import BridgeError, WorkerLost
 from codegen.reasons import LOST, failure, told, with_leftovers
 from codegen.result import Report
+from control.waiting import AWAITING
 
 SUSPENDED = "Suspended"
 
@@ -31,6 +33,19 @@ def ended_by(error: BridgeError) -> State[Any]:
 def suspended() -> State[Any]:
     """Of what a process leaves behind. Not Cancelled: Prefect would cancel the questions below it as well."""
     return Completed(name=SUSPENDED, message="Left; another one goes on with it when there is an answer")
+
+
+class WaitingIsNoError(logging.Filter):
+    """For the logger of flow runs: Prefect calls every end but Completed an error, also that a run waits."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lets everything pass."""
+        if record.getMessage().startswith(f"Finished in state {AWAITING}("):
+            record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+        return True
+
+
+WAITING_IS_NO_ERROR = WaitingIsNoError()
 
 
 def returned(report: Report | None, leaves: Collection[str]) -> Any:

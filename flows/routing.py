@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from prefect.exceptions import Pause
-from prefect.logging import get_run_logger
+from prefect.logging import get_logger, get_run_logger
 from prefect.runtime import flow_run
 
 from celery_bridge.errors import BridgeError
@@ -25,7 +25,7 @@ from flows.again import clear_away, start_asked_for
 from flows.artifacts import show_decision
 from flows.configuration import routing_policy
 from flows.documents import understood
-from flows.endings import ended_by, unsuccessful
+from flows.endings import WAITING_IS_NO_ERROR, ended_by, unsuccessful
 from flows.engines import ENGINES, Job
 from flows.guard import guarded
 from flows.journals import Book, opened_book
@@ -59,6 +59,7 @@ async def routed(wish: Wish) -> Any:
                     await taken_up(session, book)
                 return await _routed(wish, session, book, again=again)
     except PutOff as later:
+        get_logger("prefect.flow_runs").addFilter(WAITING_IS_NO_ERROR)
         raise Pause(state=later.state) from None
     except BridgeError as error:
         return ended_by(error)

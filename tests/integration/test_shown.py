@@ -6,9 +6,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from prefect import get_client
+from prefect import flow, get_client
 from prefect.client.schemas import filters as by
+from prefect.exceptions import Pause
+from prefect.logging import get_logger
+from prefect.states import Scheduled
 
+from control.waiting import AWAITING
+from flows.endings import WAITING_IS_NO_ERROR
 from flows.router import route_workflow
 from rehearsal.server import temporary_server
 
@@ -39,6 +44,20 @@ async def test_the_subflow_shows_the_python_that_it_runs(
     [outer_source], [inner_source] = shown.values()
     assert "async def call(" in outer_source
     assert "async def a(" in inner_source
+
+
+async def test_that_a_run_waits_is_no_error_in_its_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Prefect itself would call it one; it says so in these words."""
+
+    @flow
+    async def waits() -> None:
+        get_logger("prefect.flow_runs").addFilter(WAITING_IS_NO_ERROR)
+        raise Pause(state=Scheduled(name=AWAITING, message="Waits for an answer: ask"))
+
+    with pytest.raises(Pause):
+        await waits()
+    levels = [one.levelname for one in caplog.records if "Finished in state Awaiting" in one.getMessage()]
+    assert levels == ["INFO"]
 
 
 async def _sources(name: str) -> list[str]:

@@ -1,12 +1,15 @@
 """What a run says of itself that did not succeed."""
 
+import logging
 from datetime import UTC, datetime
 
 import pytest
+from prefect.client.schemas.objects import State
+from prefect.states import Scheduled
 
 from celery_bridge.errors import BridgeError, EngineFailed, EngineUnreachable, WorkerLost
 from codegen.result import Report, StepError, StepRecord
-from flows.endings import ended_by, unsuccessful, why
+from flows.endings import WAITING_IS_NO_ERROR, ended_by, unsuccessful, why
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RAN = StepRecord(status="succeeded", started_at=NOW)
@@ -87,3 +90,12 @@ def test_a_lost_step_makes_a_lost_run() -> None:
     state = unsuccessful(ended, why(ended, LEAVES))
     assert state is not None
     assert (state.type, state.name) == ("FAILED", "Lost")
+
+
+@pytest.mark.parametrize(("name", "level"), [("AwaitingApproval", logging.INFO), ("Failed", logging.ERROR)])
+def test_that_a_run_waits_for_people_is_no_error_in_its_log(name: str, level: int) -> None:
+    """What Prefect says of other ends stays as it is."""
+    state: State[None] = Scheduled(name=name, message="Waits for an answer: ask")
+    record = logging.LogRecord("n", logging.ERROR, "", 1, f"Finished in state {state}", None, None)
+    assert WAITING_IS_NO_ERROR.filter(record)
+    assert (record.levelno, record.levelname) == (level, logging.getLevelName(level))
