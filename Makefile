@@ -31,6 +31,7 @@ generated: $(DEVELOPING)  ## What is generated and committed is what would be ge
 	$(BIN)/python -m codegen.schema --check
 	$(BIN)/python -m codegen.engine_table --check
 	$(BIN)/python -m tests.golden.update --check
+	$(BIN)/python -m tests.chaos.faults --check
 
 screenshot: $(DEVELOPING)  ## The picture in the README, from a real run; needs chromium.
 	$(BIN)/python docs/screenshot.py

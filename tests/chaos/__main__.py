@@ -2,8 +2,8 @@
 
     python -m tests.chaos --runs 100 --seed 1
 
-Two workers, a Redis with an append-only file; processes of the pools, whole workers and the Redis are
-killed at random and started again. A run that is given up is tried again, as a person would. Ends with 1
+Two workers, a Redis with an append-only file; all that `tests.chaos.faults` knows is done to them at random.
+A run that is given up is tried again, as a person would. Ends with 1
 where anything that is promised isn't so, or where a run has no end.
 """
 
@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import random
-import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from celery_bridge.background import alongside
@@ -27,50 +25,20 @@ from celery_bridge.errors import BridgeError
 from celery_bridge.remote import Link, link_to, run_remotely
 from celery_bridge.settings import BridgeSettings
 from codegen.result import Report
-from tests.chaos.workload import Order, broken_promises, order
-from tests.integration.brokers import RedisServer, Worker, redis_server
+from tests.chaos.faults import Stage, chosen
+from tests.chaos.workload import Order, broken_promises, late_effects, order
+from tests.integration.brokers import Worker, redis_server
 
 MOST_TRIES = 6
-LONGEST = 240.0
-FAULTS = ("process", "process", "process", "worker", "redis")
+LONGEST = 300.0
+LONGEST_STEP = 5.0
 
 
-@dataclass
-class Stage:
-    """What the runs run on, and what was done to it."""
-
-    redis: RedisServer
-    workers: list[Worker]
-    rng: random.Random
-    faults: Counter[str] = field(default_factory=Counter)
-
-    async def torment(self, every: float) -> None:
-        """Kill something again and again."""
-        while True:
-            await asyncio.sleep(self.rng.uniform(0.5, 1.5) * every)
-            fault = self.rng.choice(FAULTS)
-            self.faults[fault] += 1
-            await asyncio.to_thread(self._inflict, fault)
-
-    def _inflict(self, fault: str) -> None:
-        self._supervise()
-        worker = self.rng.choice(self.workers)
-        if fault == "worker":
-            worker.kill_all()
-            worker.start()
-        elif fault == "redis":
-            self.redis.kill()
-            self.redis.start()
-        elif pool := worker.pool():
-            with suppress(ProcessLookupError):
-                os.kill(self.rng.choice(pool), signal.SIGKILL)
-
-    def _supervise(self) -> None:
-        """Start a worker again that ended by itself, as Celery's do now and then when their Redis goes."""
-        for worker in self.workers:
-            if worker.process is None or worker.process.poll() is not None:
-                self.faults["worker died by itself"] += 1
-                worker.start()
+async def torment(stage: Stage, every: float) -> None:
+    """Bring about one fault after the other."""
+    while True:
+        await asyncio.sleep(stage.rng.uniform(0.5, 1.5) * every)
+        await asyncio.to_thread(stage.inflict, chosen(stage.rng))
 
 
 async def performed(link: Link, one: Order, tries: Counter[str], rng: random.Random) -> Report | None:
@@ -93,6 +61,7 @@ async def performed(link: Link, one: Order, tries: Counter[str], rng: random.Ran
 async def chaos(settings: BridgeSettings, stage: Stage, runs: int, folder: Path, every: float) -> int:
     """How many promises were broken."""
     link, tries, broken, ends = link_to(settings), Counter[str](), 0, Counter[str]()
+    receipts: list[tuple[Order, list[str]]] = []
     places = asyncio.Semaphore(16)
     orders = [order(folder, stage.rng) for _ in range(runs)]
 
@@ -107,16 +76,23 @@ async def chaos(settings: BridgeSettings, stage: Stage, runs: int, folder: Path,
                 print(f"{wanted.submission.run_id}: no end after {LONGEST:.0f} s")
                 return
         ends[_end(report)] += 1
+        if report is not None and report.cancelled:
+            receipts.append((wanted, wanted.course()))
         for promise in broken_promises(wanted, report):
             broken += 1
             print(f"{wanted.submission.run_id}: {promise}; left behind: {wanted.course()}")
 
     began = time.monotonic()
-    async with alongside(stage.torment(every)) as tormenting:
+    async with alongside(torment(stage, every)) as tormenting:
         await asyncio.gather(*map(one, orders))
         if tormenting.done():
             tormenting.result()
     took = time.monotonic() - began
+    await asyncio.sleep(LONGEST_STEP)
+    for wanted, receipt in receipts:
+        for promise in late_effects(wanted, receipt):
+            broken += 1
+            print(f"{wanted.submission.run_id}: {promise}; left behind: {wanted.course()}")
     print(f"{runs} runs in {took:.0f} s: {dict(ends)}; faults: {dict(stage.faults)}; given up: {dict(tries)}")
     return broken
 

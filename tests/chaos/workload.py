@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,12 @@ def broken_promises(order: Order, report: Report | None) -> Iterator[str]:
             yield f"{step} was not undone"
     if report.success and order.fails:
         yield "it was to fail, and is told to have succeeded"
+
+
+def late_effects(order: Order, receipt: Sequence[str]) -> Iterator[str]:
+    """What a cancelled order did after it had said what it did."""
+    for step in order.course()[len(receipt) :]:
+        yield f"{step} did its work after the run was reported as cancelled"
 
 
 def _undoes(report: Report) -> bool:

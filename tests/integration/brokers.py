@@ -64,6 +64,12 @@ class RedisServer:
         self._process = subprocess.Popen([*command, *durable], stdout=subprocess.DEVNULL)
         until(self.answers, "the Redis server")
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End it at once, as a crash would."""
         if self._process is not None:
