@@ -39,8 +39,8 @@ def read(payload: str) -> Stored:
         return _unreadable(f"its result has {len(payload):,} characters, and at most {LARGEST:,} are taken")
     try:
         stored = json.loads(payload)
-        state, result = stored["status"], stored.get("result")
-    except (ValueError, TypeError, KeyError, AttributeError):
+        state, result = str(stored["status"]), stored.get("result")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return _unreadable("its result is not stored as JSON; set result_serializer = 'json' in its app")
     details = result if isinstance(result, dict) else {}
     worker = stored.get("worker") or (details.get("hostname") if state not in READY else None)
@@ -48,12 +48,14 @@ def read(payload: str) -> Stored:
         return Stored(state, worker, Ended(state, _value(payload, result), worker))
     if state in READY:
         return Stored(state, worker, Ended(state, None, worker, _raised(state, details, stored)))
-    return Stored(str(state), worker)
+    return Stored(state, worker)
 
 
 def _value(payload: str, plain: Any) -> Any:
     """With the types that Celery writes into JSON, such as moments; it builds no others."""
-    with suppress(ValueError, TypeError, ArithmeticError):  # something of the app's own looks like one
+    with suppress(
+        ValueError, TypeError, ArithmeticError, RecursionError
+    ):  # something of the app's own looks like one
         return celery_json.loads(payload).get("result")  # type: ignore[no-untyped-call]
     return plain
 

@@ -46,6 +46,11 @@ class WatchedTask:
         if stored.state != "PENDING":
             self.begun.set()
 
+    def give_up(self, error: Exception) -> None:
+        """Nobody watches it any more."""
+        if not self.end.done():
+            self.end.set_exception(error)
+
 
 class TaskStates:
     """Watches the tasks of one result backend. Nothing is open while nothing is watched."""
@@ -98,6 +103,10 @@ class TaskStates:
             async with alongside(self._wakeups.run()):
                 while await self._until_something():
                     await self._sweep()
+        except Exception as error:
+            for watched in [task for tasks in self._watched.values() for task in tasks]:
+                watched.give_up(error)
+            raise
         finally:
             await self.backend.aclose()
 

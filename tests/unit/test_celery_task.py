@@ -287,3 +287,12 @@ def test_a_step_without_a_timeout_is_doubtful() -> None:
     assert [problem.cure for problem in warnings(parse(document))] == ["add a timeout"]
     document["steps"] = [step(task="a", timeout=5)]
     assert warnings(parse(document)) == ()
+
+
+async def test_what_a_task_returns_is_never_read_as_a_template() -> None:
+    """Neither handed on nor in outputs."""
+    service = Celery(lambda call: Ended("SUCCESS", "{{ 7 * 7 }}"))
+    chain = [{"task": "a"}, {"task": "b", "args": ["{{ 1 + 1 }}"]}]
+    record = await record_of(service, chain=chain, outputs={"said": "{{ result.value }}"})
+    assert service.calls[1].args == ["{{ 7 * 7 }}", 2]
+    assert record.outputs["said"] == "{{ 7 * 7 }}"

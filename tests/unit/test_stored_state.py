@@ -57,7 +57,9 @@ def test_the_traceback() -> None:
     assert ended == Ended("FAILURE", error=Raised("E", "no", "Traceback: no"))
 
 
-@pytest.mark.parametrize("payload", ["\x80\x04pickled", "", "[]", "{}", "3", "null", '{"result": 1}'])
+@pytest.mark.parametrize(
+    "payload", ["\x80\x04pickled", "", "[]", "{}", "3", "null", "[" * 100_000, '{"result": 1}']
+)
 def test_what_is_no_json_of_celerys(payload: str) -> None:
     """It is an end, which says what to set."""
     ended = read(payload).ended
