@@ -455,3 +455,23 @@ async def test_a_restart_of_the_result_backend_is_waited_out(own_redis: RedisSer
 def _restarted(server: RedisServer) -> None:
     server.kill()
     server.start()
+
+
+async def test_cancelling_a_run_on_our_worker_revokes_their_task(
+    redis_url: str, theirs: Theirs, tmp_path: Path
+) -> None:
+    """The report says that its worker confirmed it."""
+    settings = BridgeSettings.of(redis_url, queue=f"queue-{uuid4()}")
+    sent = Submission({"name": "n", "steps": [theirs.step("gated", "afar")]}, {}, [], str(uuid4()))
+    with worker(tmp_path, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1"):
+        running = asyncio.create_task(run_remotely(link_to(settings), sent))
+        await wait_until(lambda: "afar-began" in theirs.effects(), PATIENCE)
+        running.cancel()
+        report = await running
+    theirs.open("afar")
+    record = report.steps["a"]
+    assert (report.cancelled, record.status) == (True, "cancelled")
+    assert record.error is not None
+    assert record.error.message.startswith("cancelled: theirs.gated (")
+    assert record.error.message.endswith("confirmed it")
+    assert "afar-ended" not in theirs.effects()
