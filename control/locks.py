@@ -44,7 +44,7 @@ def opened_alone(file: Path) -> IO[bytes] | None:
         opened = open(file, "a+b", buffering=0, opener=_private)  # noqa: SIM115 - closed by whoever has it
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if file.exists() and file.stat().st_ino == os.fstat(opened.fileno()).st_ino:
+            if os.fstat(opened.fileno()).st_nlink:
                 return opened
         except BlockingIOError:
             opened.close()
