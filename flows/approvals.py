@@ -82,11 +82,12 @@ class Desk:
         """The question's flow run.
 
         Of a run that goes on in another process, or is retried in Prefect, it is the one of before, unless
-        that brought no yes.
+        that brought no yes. An answer holds for its own turn: not for the next round of a group around it.
         """
+        asked = f"{question.key}.{scope.surroundings.journal.turn(scope.key)}"
         while True:
-            self._asked[question.key] += 1
-            key = f"{question.key}.{self._asked[question.key]}"
+            self._asked[asked] += 1
+            key = f"{asked}.{self._asked[asked]}"
             known = await known_run(api, key) if scope.surroundings.journal.is_later else None
             run = known or await run_of_question(api, question, key, scope.surroundings.name)
             if run.state is None or not run.state.is_final() or run.state.is_completed():

@@ -18,7 +18,7 @@ from uuid import uuid4
 from codegen.result import StepRecord, StepStatus
 from steps.errors import StepFailed
 from steps.events import now
-from steps.keys import around, parted
+from steps.keys import Turns, around, parted
 
 Kind = Literal["start", "begun", "tried", "cut", "ended", "cancel", "waits", "over"]
 
@@ -115,7 +115,7 @@ class Journal:
         self._entries = list(entries)
         self._numbers = count()
         self._number: dict[str, int] = {}
-        self._times: Counter[str] = Counter()
+        self._turns = Turns()
         self._left: dict[str, deque[tuple[int, Entry]]] = defaultdict(deque)
         self._ends: dict[str, deque[tuple[int, Entry]]] = defaultdict(deque)
         self._cuts: dict[tuple[str, int, int], StepRecord] = {}
@@ -218,7 +218,7 @@ class Journal:
         if entry.kind == "begun" and left and left[0][1].kind == "tried":
             return self.past(key)
         self._number[key] = number
-        self._times[key] += 1
+        self._turns.end(key)
         return entry
 
     def is_ahead(self, keys: Iterable[str]) -> bool:
@@ -234,9 +234,12 @@ class Journal:
 
         Where other lives can't know what this one does, it is one that never comes again.
         """
-        if self._forgotten or isinstance(self._store, Nowhere):
-            return f"{self._unknown}.{self._times[key]}"
-        return f"{self.attempt}.{self._times[key]}"
+        life = self._unknown if self._forgotten or isinstance(self._store, Nowhere) else self.attempt
+        return f"{life}.{self.turn(key)}"
+
+    def turn(self, key: str) -> str:
+        """What tells the execution under way from others with this key; each try of the run begins anew."""
+        return self._turns.of(key)
 
     async def begin(self, key: str) -> None:
         """An execution begins of which there must be no second one. Returns once that is safe."""
@@ -250,7 +253,7 @@ class Journal:
     def tried(self, key: str, record: StepRecord, *, stops: bool = False) -> None:
         """All tries of an execution are over."""
         self._number[key] = next(self._numbers)
-        self._times[key] += 1
+        self._turns.end(key)
         self._write("tried", key, record=record, stops=stops)
 
     def was_cut(self, key: str, attempt: int) -> StepRecord | None:

@@ -1,5 +1,6 @@
 """The keys of executions, which begin with the id of their run."""
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import takewhile
 from typing import NamedTuple
@@ -31,3 +32,30 @@ def around(key: str) -> Iterator[str]:
         if not last.isdecimal():
             return
         key = outer
+
+
+class Turns:
+    """How often the execution of each key has ended, counted anew in each execution around it.
+
+    Every life of a run comes to the same numbers, also one that does not go again into what had ended.
+    """
+
+    def __init__(self) -> None:
+        self._ended: Counter[str] = Counter()
+
+    def end(self, key: str) -> None:
+        """An execution with this key has ended."""
+        *_, (place, _) = self._on_the_way(key)
+        self._ended[place] += 1
+
+    def of(self, key: str) -> str:
+        """What tells the execution under way from all others with this key: the number of each around it."""
+        return ".".join(str(number) for _, number in self._on_the_way(key))
+
+    def _on_the_way(self, key: str) -> Iterator[tuple[str, int]]:
+        place = ""
+        for part in key.split("."):
+            place = f"{place}.{part}"
+            number = self._ended[place]
+            yield place, number
+            place = f"{place}~{number}"

@@ -20,7 +20,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import get_current_settings
 from prefect.states import Cancelling
 
-from codegen.result import RunResult
+from codegen.result import RunResult, StepRecord
 from control.client import PrefectClient
 from control.errors import AnswerRefused, NoSuchQuestion
 from control.questions import OpenQuestion, open_questions
@@ -31,6 +31,7 @@ from flows.router import route_workflow
 from flows.session import Session, listening
 from rehearsal.server import temporary_server
 from steps.events import ignore
+from steps.journal import Journal
 from steps.scope import Answer, Question, Scope, Surroundings
 from tests.unit.waiting import wait_until
 
@@ -366,6 +367,27 @@ async def test_a_question_that_was_answered_is_not_asked_again(monkeypatch: pyte
         assert after is not None
         assert (before.approved, after.approved) == (first, True)
         assert (before == after) is first
+
+
+async def test_a_yes_holds_for_its_own_round_only() -> None:
+    """A process that takes over a run after the round in which it was given asks anew in the next one."""
+    run_id = str(uuid4())
+    journal = Journal(run_id)
+    scope = Scope(Surroundings(run_id, "Release", journal=journal), "ask")
+
+    async def asked(answer: bool) -> Answer | None:
+        answering = asyncio.create_task(_answered(scope.key, answer))
+        try:
+            return await Desk(run_id).ask(Question(scope.key, scope.key, "Go?", (), 60.0), scope)
+        finally:
+            answering.cancel()
+
+    first = await asked(True)
+    journal.tried(scope.key, StepRecord(status="succeeded"))
+    second = await asked(False)
+    assert first is not None
+    assert second is not None
+    assert (first.approved, second.approved) == (True, False)
 
 
 async def _answered(about: str, approve: bool) -> None:

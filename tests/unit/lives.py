@@ -32,6 +32,7 @@ class Counting(Actors):
     def __init__(self, behaviours: Mapping[str, Any], entries: Sequence[Entry] = ()) -> None:
         super().__init__(behaviours)
         self.done: Counter[str] = Counter()
+        self.marks: list[tuple[str, str, int]] = []
         for entry in entries:
             if entry.kind == "tried" and entry.record is not None:
                 self.tries[entry.key] += entry.record.attempts
@@ -39,6 +40,7 @@ class Counting(Actors):
     async def __call__(self, model: Any, function: Any, scope: Scope, values: Mapping[str, Any]) -> Any:
         """Count it."""
         self.done[scope.key.removeprefix(f"{RUN_ID}.")] += 1
+        self.marks.append((scope.key, scope.surroundings.journal.mark(scope.key), scope.attempts))
         return await super().__call__(model, function, scope, values)
 
 
@@ -49,6 +51,8 @@ class Life:
     report: Report
     entries: list[Entry]
     done: Counter[str] = field(default_factory=Counter)
+    marks: list[tuple[str, str, int]] = field(default_factory=list)
+    """Of each try that was really done the key, the mark in the journal and the number."""
 
     @property
     def statuses(self) -> dict[str, str]:
@@ -77,7 +81,7 @@ def live(
         run.cancel()
     with keeping(VirtualClock()), rehearsed(actors):
         report = asyncio.run(run.run())
-    return Life(report, [*before, *store.entries], actors.done)
+    return Life(report, [*before, *store.entries], actors.done, actors.marks)
 
 
 def _read(behaviours: Any) -> Any:

@@ -70,6 +70,21 @@ def test_a_run_goes_on_after_a_death_at_any_moment(name: str) -> None:
             if sum(e.key.endswith(f".{key}") and e.kind == "tried" for e in whole.entries) == 1
         }
         assert not [key for key in once if rest.done[key]]
+        assert set(rest.marks) <= set(whole.marks)
+
+
+def test_what_is_done_in_turn_is_told_apart_in_every_life() -> None:
+    """Also inside a document that runs once more: what was sent or answered there was for the time before."""
+    inner = {"name": "inner", "steps": [step("a"), step("b", repeat={"until": "true", "max": 2})]}
+    run = {"id": "run", "type": "workflow", "workflow": "inner", "for_each": [0, 1], "max_parallel": 1}
+    rounds = group("sequential", run, repeat={"until": "false", "max": 3})
+    asked = document(rounds, workflows={"inner": inner})
+    whole = live(asked)
+    assert len(set(whole.marks)) == len(whole.marks) == 18
+    inside = [mark for mark in whole.marks if mark[0][-1] in "ab"]
+    for moment in range(1, len(whole.entries)):
+        rest = [mark for mark in live(asked, before=whole.entries[:moment]).marks if mark[0][-1] in "ab"]
+        assert rest == inside[len(inside) - len(rest) :]
 
 
 UNDO = {"rollback": [step("undo")]}
