@@ -63,8 +63,9 @@ class Backend:
         return list(await self.ask(lambda _: pipeline.execute(raise_on_error=False)))
 
     async def aclose(self) -> None:
-        """Close the connection; the next question opens one again."""
-        await self._redis.aclose()
+        """Close the connection, after the question that is under way; the next one opens one again."""
+        async with self._turn:
+            await self._redis.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -89,15 +89,19 @@ class Follower:
 
     async def _serve(self) -> None:
         try:
-            async with alongside(self._wakeups.run()):
-                while await self._until_something():
-                    await self._turn()
-        except Exception as error:
-            for followed in self._runs:
-                followed.end(error)
-            raise
-        finally:
+            # What is followed from the last look on, while all is closed, is seen to in another round.
+            while self._runs:
+                async with alongside(self._wakeups.run()):
+                    while await self._until_something():
+                        await self._turn()
+                await self.backend.aclose()
+        except BaseException as error:
+            self._serving = None
+            if isinstance(error, Exception):
+                for followed in self._runs:
+                    followed.end(error)
             await self.backend.aclose()
+            raise
 
     async def _until_something(self) -> bool:
         """Wait for news or the next sweep; false once nothing was followed for a while."""

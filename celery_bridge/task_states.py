@@ -100,15 +100,19 @@ class TaskStates:
 
     async def _serve(self) -> None:
         try:
-            async with alongside(self._wakeups.run()):
-                while await self._until_something():
-                    await self._sweep()
-        except Exception as error:
-            for watched in [task for tasks in self._watched.values() for task in tasks]:
-                watched.give_up(error)
-            raise
-        finally:
+            # What is watched from the last look on, while all is closed, is seen to in another round.
+            while self._watched:
+                async with alongside(self._wakeups.run()):
+                    while await self._until_something():
+                        await self._sweep()
+                await self.backend.aclose()
+        except BaseException as error:
+            self._serving = None
+            if isinstance(error, Exception):
+                for watched in [task for tasks in self._watched.values() for task in tasks]:
+                    watched.give_up(error)
             await self.backend.aclose()
+            raise
 
     async def _until_something(self) -> bool:
         """Wait for the next sweep; false once nothing was watched for a while."""
