@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from logging import WARNING
 
+from amqp.exceptions import AMQPError
 from celery import Celery
 from kombu.exceptions import KombuError
 
@@ -14,6 +15,8 @@ from celery_bridge.followed import Followed, Notice
 from celery_bridge.settings import QUEUE, BridgeSettings
 from celery_bridge.urls import masked
 
+# What a broker that is away or refuses shows as. AMQP's own errors are none of kombu's.
+BROKER_AWAY = (KombuError, AMQPError, *AWAY)
 FIRST_LOOK = 3.0
 BETWEEN_LOOKS = 2.0
 BETWEEN_BUSY_LOOKS = 15.0
@@ -46,7 +49,7 @@ class Attendance:
             if not self._called_at or loop.time() - self._called_at > BETWEEN_LOOKS / 2:
                 try:
                     self._taken = await asyncio.to_thread(self._call)
-                except (KombuError, *AWAY):
+                except BROKER_AWAY:
                     self._taken = []
                 self._called_at = loop.time()
             return Roll(queue, len(self._taken), sum(queue in queues for queues in self._taken))

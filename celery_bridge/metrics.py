@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from celery import Celery
-from kombu.exceptions import KombuError
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -15,6 +14,7 @@ from prometheus_client.registry import Collector
 from redis import Redis
 
 from celery_bridge.app import make_app
+from celery_bridge.attendance import BROKER_AWAY
 from celery_bridge.clients import AWAY
 from celery_bridge.counts import BUCKETS, KEY, Count, Tally, tallies
 from celery_bridge.priorities import redis_lists
@@ -69,7 +69,7 @@ class RunMetrics(Collector):
         try:
             for queue in queues:
                 metric.add_metric([queue], length(self._app, self._settings, queue))
-        except (KombuError, *AWAY) as error:
+        except BROKER_AWAY as error:
             raise unreachable("broker", self._settings.broker_url, error) from None
         return metric
 

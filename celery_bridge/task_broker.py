@@ -8,11 +8,10 @@ from typing import Any, TypeVar
 
 from amqp.exceptions import NotFound
 from kombu.entity import Queue
-from kombu.exceptions import KombuError
 
 from celery_bridge.app import make_app
-from celery_bridge.attendance import ANSWER_WITHIN, Attendance, Roll
-from celery_bridge.clients import AWAY
+from celery_bridge.attendance import ANSWER_WITHIN, BROKER_AWAY, Attendance, Roll
+from celery_bridge.rounds import Rounds
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.urls import is_rabbitmq, masked
 from steps.errors import StepFailed
@@ -22,7 +21,7 @@ DEFAULT_QUEUE = "celery"
 AT_ONCE = 4
 REACHED_WITHIN = 2.5
 SENT_WITHIN = 15.0
-FAULTS = (KombuError, *AWAY)
+Replies = list[dict[str, Any]]
 T = TypeVar("T")
 
 
@@ -40,11 +39,10 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What workers answer to a revocation: how many did, which one had the task, and which can't end it."""
+    """What workers answer to a revocation: which one had the task, and which can't end what they run."""
 
-    answered: int
     ended_by: str | None = None
-    unable: str | None = None
+    unable: frozenset[str] = frozenset()
 
 
 class TaskBroker:
@@ -53,7 +51,11 @@ class TaskBroker:
     def __init__(self, settings: BridgeSettings) -> None:
         self._settings = settings
         self._app = make_app(settings, for_sending=True)
-        self._threads = ThreadPoolExecutor(AT_ONCE, "celery-tasks")
+        # Each has its thread at once: time spent in line for one must not look like a broker that is away.
+        self._threads = ThreadPoolExecutor(AT_ONCE + 2, "celery-tasks")
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._revocations = Rounds(self._revoked)
+        self._searches = Rounds(self._searched)
         self._attendance = Attendance(self._app, settings)
 
     @property
@@ -63,13 +65,17 @@ class TaskBroker:
 
     async def send(self, call: Call) -> None:
         """Send a call. NotSent, or StepFailed: it may have arrived all the same."""
+        async with self._places:
+            await self._sent(call)
+
+    async def _sent(self, call: Call) -> None:
         try:
             await self._in_thread(lambda: self._reach(call), REACHED_WITHIN * 2)
-        except FAULTS as error:
+        except BROKER_AWAY as error:
             raise NotSent(f"{call.task} was not sent: the broker {self.name} {_reason(error)}") from None
         try:
             await self._in_thread(lambda: self._send(call), SENT_WITHIN)
-        except FAULTS as error:
+        except BROKER_AWAY as error:
             raise StepFailed(
                 f"{call.label} could not be sent, though it may have arrived: "
                 f"the broker {self.name} {_reason(error)}"
@@ -77,15 +83,12 @@ class TaskBroker:
 
     async def revoke(self, call: Call) -> Receipt | None:
         """Tell all workers to drop or to end it. None: the broker can't be reached."""
-        return await self._asked(
-            lambda: _receipt(
-                self._broadcast("revoke", task_id=call.id, terminate=True, signal="SIGTERM"), call.id
-            )
-        )
+        replies = await self._revocations.answer(call.id)
+        return None if replies is None else _receipt(replies, call.id)
 
     async def holder(self, call: Call) -> Holder | None:
         """The worker that says it has the task, where one does."""
-        return await self._asked(lambda: _holder(self._broadcast("query_task", ids=[call.id]), call.id))
+        return _holder(await self._searches.answer(call.id) or [], call.id)
 
     async def roll(self, queue: str | None) -> Roll:
         """Who takes from a queue."""
@@ -115,7 +118,15 @@ class TaskBroker:
             kwargsrepr="...",
         )
 
-    def _broadcast(self, command: str, **arguments: Any) -> list[dict[str, Any]]:
+    async def _revoked(self, ids: list[str]) -> Replies | None:
+        return await self._asked(
+            lambda: self._broadcast("revoke", task_id=ids, terminate=True, signal="SIGTERM")
+        )
+
+    async def _searched(self, ids: list[str]) -> Replies | None:
+        return await self._asked(lambda: self._broadcast("query_task", ids=ids))
+
+    def _broadcast(self, command: str, **arguments: Any) -> Replies:
         return (
             self._app.control.broadcast(command, arguments=arguments, reply=True, timeout=ANSWER_WITHIN) or []
         )
@@ -123,7 +134,7 @@ class TaskBroker:
     async def _asked(self, question: Callable[[], T]) -> T | None:
         try:
             return await self._in_thread(question, SENT_WITHIN)
-        except FAULTS:
+        except BROKER_AWAY:
             return None
 
     async def _in_thread(self, work: Callable[[], T], within: float) -> T:
@@ -140,7 +151,7 @@ def _check_queue(channel: Any, queue: str) -> None:
         ) from None
 
 
-def _holder(replies: list[dict[str, Any]], id: str) -> Holder | None:
+def _holder(replies: Replies, id: str) -> Holder | None:
     for reply in replies:
         for worker, tasks in reply.items():
             if isinstance(tasks, dict) and id in tasks:
@@ -148,16 +159,16 @@ def _holder(replies: list[dict[str, Any]], id: str) -> Holder | None:
     return None
 
 
-def _receipt(replies: list[dict[str, Any]], id: str) -> Receipt:
+def _receipt(replies: Replies, id: str) -> Receipt:
     """Workers without the task answer `terminate: tasks unknown`, too, and may store it as revoked."""
-    ended_by = unable = None
+    ended_by, unable = None, set[str]()
     for reply in replies:
         for worker, answer in reply.items():
             if id in str(answer.get("ok", "")):
                 ended_by = worker
             elif "error" in answer:
-                unable = worker
-    return Receipt(len(replies), ended_by, unable)
+                unable.add(worker)
+    return Receipt(ended_by, frozenset(unable))
 
 
 def _reason(error: BaseException) -> str:

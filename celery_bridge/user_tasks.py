@@ -116,8 +116,8 @@ class TaskLink:
         if receipt.ended_by:
             return f"{receipt.ended_by} confirmed it"
         holder = await self._broker.holder(call)
-        worker = (holder.worker if holder else None) or receipt.unable or watched.worker
-        if worker and receipt.unable:
+        worker = holder.worker if holder else watched.worker
+        if worker in receipt.unable and (holder is None or holder.state == "active"):
             return f"{worker} has it and can't end it; it may still be running"
         if has_begun:
             return await self._ended_late(watched, worker or "its worker")

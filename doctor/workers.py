@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from celery import Celery
-from kombu.exceptions import KombuError
 
 from celery_bridge.app import make_app
-from celery_bridge.attendance import queues_taken
-from celery_bridge.clients import AWAY
+from celery_bridge.attendance import BROKER_AWAY, queues_taken
 from celery_bridge.introduction import INTRODUCE
 from celery_bridge.tasks import RUN_WORKFLOW
 from celery_bridge.urls import masked, speaks_redis
@@ -81,7 +79,7 @@ def see_workers(bridge: Bridge) -> WorkersSeen:
         answers = _answers(app, sorted(taken))
         names = [name for name in sorted(taken) if _is_ours(answers[name], taken[name], bridge)]
         waiting = _waiting(bridge)
-    except (KombuError, *AWAY):
+    except BROKER_AWAY:
         raise NotSeen(skipped("workers can't be asked", "the broker can't be reached")) from None
     finally:
         app.close()

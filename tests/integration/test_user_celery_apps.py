@@ -433,6 +433,17 @@ async def test_what_was_never_sent_needs_no_revocation(theirs: Theirs) -> None:
     assert (await TaskLink(theirs.settings).revoke(call)).endswith("was not sent")
 
 
+async def test_many_calls_are_revoked_together(theirs: Theirs) -> None:
+    """However many they are: the workers are asked for all of them at once, within one patience."""
+    calls = [replace(call_of(theirs, 65), id=str(uuid4()), queue="nobody") for _ in range(200)]
+    async with Backend(theirs.settings.result_backend) as backend:
+        for call in calls:
+            await TaskLedger(backend).set(call.id, "sent")
+    link = TaskLink(theirs.settings)
+    said = await asyncio.gather(*(link.revoke(call) for call in calls))
+    assert [text for text in said if "no worker has received it" not in text] == []
+
+
 async def test_a_restart_of_the_result_backend_is_waited_out(own_redis: RedisServer, tmp_path: Path) -> None:
     """What was published while there was no connection is found."""
     queue = f"theirs-{uuid4()}"
