@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from amqp.exceptions import NotFound, PreconditionFailed
+from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed
 from kombu import connection as kombu_connection
 from kombu.exceptions import KombuError
 
 from celery_bridge.urls import is_rabbitmq, masked
-from doctor.findings import Finding, NotSeen, doubt, fault, fine
+from doctor.findings import Finding, NotSeen, doubt, fault, fine, skipped
 from doctor.redis_checks import judge_product
 from doctor.site import Bridge
 
@@ -88,6 +88,8 @@ def _is_quorum(amqp: Any, name: str) -> bool | None:
         amqp.channel().queue_declare(name, durable=True, auto_delete=False, arguments=arguments)
     except PreconditionFailed as refusal:
         return False if "x-queue-type" in str(refusal) else None
+    except AccessRefused:  # this user may use it, and not declare it
+        return None
     return True
 
 
@@ -111,5 +113,8 @@ def judge_queue_type(seen: RabbitSeen | None) -> Iterator[Finding]:
                 f"stop workers, `rabbitmqctl delete_queue {queue.name}` (messages go), start workers again",
                 **evidence,
             )
+        elif queue.quorum is None:
+            what = f"whether the queue {queue.name!r} is a quorum queue is not known"
+            yield skipped(what, "the broker refuses to compare it", **evidence)
         else:
             yield fine(f"the queue {queue.name!r} is a quorum queue", **evidence)

@@ -135,7 +135,7 @@ def test_rabbitmq_version(product: str, version: str, state: State) -> None:
     the(judge_rabbitmq_version(replace(RABBIT, product=product, version=version)), state)
 
 
-@pytest.mark.parametrize(("quorum", "state"), [(True, "ok"), (None, "ok"), (False, "error")])
+@pytest.mark.parametrize(("quorum", "state"), [(True, "ok"), (None, "skipped"), (False, "error")])
 def test_queue_type(quorum: bool | None, state: State) -> None:
     """A classic queue of our name is in the way."""
     the(
