@@ -144,8 +144,9 @@ FAULTS = (
     Fault(
         "the Redis is killed and comes back (append-only file)",
         2,
-        "Workers go on with their steps and tell later; no message and no entry of a journal is lost. A step "
-        "that is not idempotent isn't begun until its beginning is on disk",
+        "Workers go on with their steps and tell later; no message and no entry of a journal is lost (a "
+        "power cut may cost the last second: `appendfsync everysec`). A step that is not idempotent isn't "
+        "begun until the Redis has taken its beginning",
         "as long as the Redis is away",
         _kill_redis,
     ),
