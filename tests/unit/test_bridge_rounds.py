@@ -10,17 +10,17 @@ from celery_bridge.rounds import Rounds
 async def test_who_comes_meanwhile_is_asked_for_together() -> None:
     """One question is under way at a time; each gets the answer to the one that it was in."""
     asked: list[list[str]] = []
-    gate = asyncio.Event()
+    begun, gate = asyncio.Event(), asyncio.Event()
 
     async def ask(ids: list[str]) -> str:
         asked.append(ids)
+        begun.set()
         await gate.wait()
         return "+".join(ids)
 
     rounds = Rounds(ask)
     first = asyncio.create_task(rounds.answer("a"))
-    while not asked:
-        await asyncio.sleep(0)
+    await begun.wait()
     others = [asyncio.create_task(rounds.answer(id)) for id in "bcd"]
     for _ in range(5):
         await asyncio.sleep(0)
