@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
@@ -34,7 +35,7 @@ def broker_url(request: pytest.FixtureRequest, redis_url: str) -> str:
 @pytest.fixture
 def settings(broker_url: str, redis_url: str) -> BridgeSettings:
     """A queue of its own for each test."""
-    return BridgeSettings.of(broker_url, redis_url, queue=f"counted-{uuid4()}", worker_timeout=1)
+    return BridgeSettings.of(broker_url, redis_url, queue=f"counted-{uuid4()}", worker_timeout=60)
 
 
 def submission(text: str) -> Submission:
@@ -79,7 +80,7 @@ async def test_what_waits_is_counted(settings: BridgeSettings) -> None:
     """A queue that nobody has made has nothing; what was sent and nobody received waits in it."""
     assert samples(settings)["queue_length",] == 0
     with pytest.raises(EngineUnreachable):
-        await run_remotely(link_to(settings), submission("exit 9"))
+        await run_remotely(link_to(replace(settings, worker_timeout=1)), submission("exit 9"))
     found = samples(settings)
     assert (found["queue_length",], found["runs_submitted_total",]) == (1, 1)
     assert found["runs_received_total",] == 0
