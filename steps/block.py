@@ -97,7 +97,8 @@ class Block:
         driver = Driver(self.works, frame, self.enough, when_cut)
         branch = self.branch(scope) if self.branch is not None else None
         try:
-            return await driver.run(branch), steps
+            ending = await driver.run(branch)
+            return "cancelled" if driver.cut_short else ending, steps
         finally:
             scope.inner.update({id: steps[id] for id in fresh})
 

@@ -39,6 +39,8 @@ class Driver:
         self._running: dict[asyncio.Task[StepRecord], Execution] = {}
         self._ended: asyncio.Queue[asyncio.Task[StepRecord]] = asyncio.Queue()
         self._held: list[tuple[str, StepRecord]] = []
+        self.cut_short = False
+        """An earlier life saw its steps being ended from outside, before they had decided anything."""
         self._cancelled = False
 
     async def run(self, branch: str | None = None) -> Ending:
@@ -111,6 +113,7 @@ class Driver:
             self._end(execution.id, record)
         if not self._running and self._held:
             held, self._held = self._held, []
+            self.cut_short = self._enough is None or self._conductor.race(self._enough) is None
             self._apply(self._conductor.stop("cancelled"))
             for id, cancelled in held:
                 self._end(id, cancelled)

@@ -302,6 +302,25 @@ def test_a_run_that_was_cancelled_is_only_brought_to_its_end() -> None:
     assert rest.statuses["b"] == "cancelled"
 
 
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [({"timeout": "1h"}, "cancelled"), ({"wait_for": "any"}, "cancelled"), ({"wait_for": 2}, "failed")],
+    ids=["all", "any", "two"],
+)
+def test_a_group_that_a_dead_process_was_at_is_cancelled_with_the_run(
+    more: dict[str, Any], status: str
+) -> None:
+    """Not failed, whatever had failed in it: its steps were ended from outside. A race that was lost is."""
+    workflow = document(group("parallel", step("a"), step("b"), **more), step("z"))
+    entries = live(workflow, {"a": FAILS, "b": SLOW}).entries
+    before = [entry for entry in entries if entry.key.endswith(".a")]
+    rest = live(workflow, before=[*before, Entry("cancel", "run")])
+    assert rest.report.cancelled
+    assert (rest.statuses["a"], rest.statuses["b"]) == ("failed", "cancelled")
+    assert (rest.statuses["g"], rest.done) == (status, {})
+    assert rest.statuses["z"] == ("blocked" if status == "failed" else "cancelled")
+
+
 def test_a_run_that_is_cancelled_before_it_goes_on_is_brought_to_its_end() -> None:
     """What the life before did is undone first."""
     workflow = document(step("a", **UNDO), step("b"))
