@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.request import ProxyHandler, build_opener
+
+import httpx
 
 from control import supervisor
 from control.home import Home
@@ -43,6 +44,21 @@ def is_alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+def ask(url: str, body: Any = None, method: str | None = None) -> Any:
+    """What a Prefect server answers.
+
+    A server whose database is busy is asked again, as Prefect's own clients do.
+    """
+    deadline = time.monotonic() + PATIENCE
+    with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
+        while True:
+            answer = client.request(method or ("GET" if body is None else "POST"), url, json=body)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                answer.raise_for_status()
+                return answer.json() if answer.content else None
+            time.sleep(1)
 
 
 @dataclass(frozen=True)
@@ -111,8 +127,7 @@ class Stack:
 
     def flow_run(self, run_id: str) -> Any:
         """What the Prefect server itself says of a run."""
-        with build_opener(ProxyHandler({})).open(f"{self.api}/flow_runs/{run_id}", timeout=180) as answer:
-            return json.loads(answer.read())
+        return ask(f"{self.api}/flow_runs/{run_id}")
 
     def using(self, **more: str) -> "Stack":
         """The same installation with more in the environment."""

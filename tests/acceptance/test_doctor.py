@@ -5,33 +5,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
-from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
-from tests.acceptance.stack import Stack
+from tests.acceptance.stack import Stack, ask
 
 PATIENCE = 180.0
 
 pytestmark = pytest.mark.xdist_group("stack")
 
 
-def asked(stack: Stack, method: str, path: str, data: Any = None) -> Any:
-    """What the Prefect server answers."""
-    body = json.dumps(data).encode() if data is not None else None
-    request = Request(f"{stack.api}{path}", body, {"Content-Type": "application/json"}, method=method)
-    with build_opener(ProxyHandler({})).open(request, timeout=60) as answer:
-        text = answer.read()
-    return json.loads(text) if text else None
-
-
 @contextmanager
 def deployed(stack: Stack, pool: str) -> Iterator[None]:
     """The router deployed to a work pool that nobody works for, and an automation that is too impatient."""
-    [flow] = asked(stack, "POST", "/flows/filter", {"flows": {"name": {"any_": ["route-workflow"]}}})
-    asked(stack, "POST", "/work_pools/", {"name": pool, "type": "process"})
+    [flow] = ask(f"{stack.api}/flows/filter", {"flows": {"name": {"any_": ["route-workflow"]}}})
+    ask(f"{stack.api}/work_pools/", {"name": pool, "type": "process"})
     made = {"name": pool, "flow_id": flow["id"], "work_pool_name": pool}
-    deployment = asked(stack, "POST", "/deployments/", made)["id"]
+    deployment = ask(f"{stack.api}/deployments/", made)["id"]
     trigger = {
         "type": "event",
         "posture": "Proactive",
@@ -42,13 +32,13 @@ def deployed(stack: Stack, pool: str) -> Iterator[None]:
         "within": 60,
     }
     impatient = {"name": pool, "trigger": trigger, "actions": [{"type": "do-nothing"}]}
-    automation = asked(stack, "POST", "/automations/", impatient)["id"]
+    automation = ask(f"{stack.api}/automations/", impatient)["id"]
     try:
         yield
     finally:
-        asked(stack, "DELETE", f"/automations/{automation}")
-        asked(stack, "DELETE", f"/deployments/{deployment}")
-        asked(stack, "DELETE", f"/work_pools/{pool}")
+        ask(f"{stack.api}/automations/{automation}", method="DELETE")
+        ask(f"{stack.api}/deployments/{deployment}", method="DELETE")
+        ask(f"{stack.api}/work_pools/{pool}", method="DELETE")
 
 
 def not_ok(told: Any) -> list[tuple[str, str, str]]:

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
-from tests.acceptance.stack import ROOT, Stack, wait_until
+from tests.acceptance.stack import ROOT, Stack, ask, wait_until
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("stack")]
 
@@ -45,11 +44,7 @@ class Prefect:
         return done.stdout
 
     def ask(self, path: str, body: Any) -> Any:
-        request = Request(
-            f"{self.api}{path}", json.dumps(body).encode(), headers={"content-type": "application/json"}
-        )
-        with build_opener(ProxyHandler({})).open(request, timeout=180) as answer:
-            return json.loads(answer.read())
+        return ask(f"{self.api}{path}", body)
 
     def ended_runs(self, deployment: str) -> list[Any]:
         """The runs of a deployment that have ended, whichever way."""
