@@ -35,8 +35,7 @@ class Followed:
         self.next_id = "-"
         self.began = asyncio.Event()
         self.orphaned = asyncio.Event()
-        """It began, and nobody runs it any more."""
-        self.adopted = asyncio.Event()
+        """Its message is to be sent again: nobody has it, or runs the run any more."""
         self.report: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self.sweep_at = 0.0
         self._interval = FIRST_SWEEP
@@ -47,6 +46,7 @@ class Followed:
         self._silent_since: float | None = None
         self._ended_since: float | None = None
         self._told_of_silence = False
+        self._send_again_after = SENT_AGAIN_AFTER
 
     async def ended(self) -> Report:
         """Wait for the end: the report, or EngineFailed. Cancelling the wait leaves the rest as it is."""
@@ -79,14 +79,14 @@ class Followed:
             self._silent_since, self._told_of_silence = None, False
             return
         if self._silent_since is None:
-            self._silent_since = now
+            self._silent_since, self._send_again_after = now, SENT_AGAIN_AFTER
         silent = now - self._silent_since
         if self._ended_since is not None and min(silent, now - self._ended_since) >= BELIEVED_AFTER:
             self.end(EngineFailed(f"Celery ended the run without a report: {self._celery}"))
         elif self.began.is_set() and silent >= self._lost_after:
             self.end(_lost(silent))
-        elif self.began.is_set() and silent >= SENT_AGAIN_AFTER:
-            self.adopted.clear()
+        elif self.began.is_set() and silent >= self._send_again_after:
+            self._send_again_after = silent + SENT_AGAIN_AFTER  # the worker that gets it may die, too
             self.orphaned.set()
         elif self.began.is_set() and silent >= TOLD_AFTER and not self._told_of_silence:
             self._told_of_silence = True
@@ -117,7 +117,6 @@ class Followed:
                     self._notice(f"Received by {worker}", INFO)
                 self.began.set()
                 self.orphaned.clear()
-                self.adopted.set()
             case Event() as event:
                 self._listener(event)
             case Report() as report:

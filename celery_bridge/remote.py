@@ -21,6 +21,7 @@ from celery_bridge.lease import HEARD
 from celery_bridge.never_started import never_started
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Sender, Submission
+from celery_bridge.whereabouts import Whereabouts
 from codegen.result import Report
 from steps.events import Listener, ignore
 
@@ -36,6 +37,7 @@ class Link:
     follower: Follower
     sender: Sender
     attendance: Attendance
+    whereabouts: Whereabouts
 
 
 _links: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[BridgeSettings, Link]] = WeakKeyDictionary()
@@ -46,8 +48,9 @@ def link_to(settings: BridgeSettings) -> Link:
     links = _links.setdefault(asyncio.get_running_loop(), {})
     if settings not in links:
         app, follower = make_app(settings, for_sending=True), Follower(settings)
-        sender, attendance = Sender(settings, app, follower.backend), Attendance(app, settings)
-        links[settings] = Link(settings, follower, sender, attendance)
+        sender = Sender(settings, app, follower.backend)
+        attendance, whereabouts = Attendance(app, settings), Whereabouts(app, settings)
+        links[settings] = Link(settings, follower, sender, attendance, whereabouts)
     return links[settings]
 
 
@@ -102,7 +105,10 @@ async def _sent(link: Link, submission: Submission, keys: Keys, notice: Notice) 
 
 
 async def _awaited(link: Link, followed: Followed, queue: str, notice: Notice) -> Report:
-    async with alongside(link.attendance.see_begun(followed, queue, notice)) as attendance:
+    async with (
+        alongside(link.whereabouts.watch(followed, queue, notice)),
+        alongside(link.attendance.see_begun(followed, queue, notice)) as attendance,
+    ):
         either: list[asyncio.Future[Any]] = [attendance, followed.report]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if attendance.done() and (error := attendance.exception()):
@@ -143,7 +149,7 @@ async def _ended(link: Link, followed: Followed, submission: Submission) -> Repo
 
 
 async def _kept_going(link: Link, followed: Followed, submission: Submission) -> None:
-    """Send the message again whenever nobody runs the run any more.
+    """Send the message again whenever nobody has it, or runs the run any more.
 
     A broker keeps the one that the dead worker took: Redis for hours. Should both arrive, one only waits.
     """
@@ -151,7 +157,7 @@ async def _kept_going(link: Link, followed: Followed, submission: Submission) ->
         await followed.orphaned.wait()
         try:
             await link.sender.send_again(submission, followed.keys)
-            await followed.adopted.wait()
+            followed.orphaned.clear()
         except EngineUnreachable:  # the broker is away, too
             await asyncio.sleep(REVOKED_AFTER)
 

@@ -8,7 +8,15 @@ import pytest
 
 from celery_bridge.channel import Claim, Entry, Keys, Refusal, written
 from celery_bridge.errors import EngineFailed, WorkerLost
-from celery_bridge.followed import BELIEVED_AFTER, FIRST_SWEEP, LAST_SWEEP, TOLD_AFTER, Followed, no_notice
+from celery_bridge.followed import (
+    BELIEVED_AFTER,
+    FIRST_SWEEP,
+    LAST_SWEEP,
+    SENT_AGAIN_AFTER,
+    TOLD_AFTER,
+    Followed,
+    no_notice,
+)
 from codegen.result import Report
 from steps.events import Event, now
 
@@ -114,6 +122,22 @@ async def test_silence_is_told_of_before_it_is_loss() -> None:
     for moment in (21.0, 21.0 + TOLD_AFTER):
         follows.run.judge(leased=False, now=moment)
     assert len(follows.notices) == 2
+
+
+async def test_a_message_is_sent_again_as_often_as_it_gets_lost() -> None:
+    """The worker that got the last one may have died, too. Whoever claims the run ends that."""
+    follows = Follows()
+    follows.take(Claim("w"))
+    follows.run.judge(leased=False, now=0)
+    for times in (1, 2):
+        assert not follows.run.orphaned.is_set()
+        follows.run.judge(leased=False, now=times * SENT_AGAIN_AFTER)
+        assert follows.run.orphaned.is_set()
+        follows.run.orphaned.clear()
+        follows.run.judge(leased=False, now=times * SENT_AGAIN_AFTER + 1)
+    follows.take(Claim("x"))
+    follows.run.judge(leased=True, now=3 * SENT_AGAIN_AFTER)
+    assert not follows.run.orphaned.is_set()
 
 
 async def test_time_without_the_server_counts_nothing() -> None:
