@@ -93,14 +93,30 @@ class Lease:
         missing_since: float | None = None
         while True:
             free_for = time.monotonic() - missing_since if missing_since is not None else 0.0
+            asked = time.monotonic()
             look = await self._look(worker, take_over=free_for >= LEASE)
             if verdict := _verdict(look):
+                self._renewed = asked
                 return Taken(verdict, look.epoch, taken_over=look.began, to_end=bool(look.cancel))
             if look.held:
                 missing_since = None
             elif missing_since is None:
                 missing_since = time.monotonic()
             await asyncio.sleep(LOOK_EVERY)
+
+    async def held(self, patience: float) -> bool:
+        """Wait until it is surely ours, if it isn't by what is known here.
+
+        False: another process has it, or that can't be found out, and it was not renewed for `patience`.
+        """
+        while not self.superseded:
+            age = time.monotonic() - self._renewed
+            if age < LEASE:
+                return True
+            if age > patience:
+                return False
+            await asyncio.sleep(LOOK_EVERY)
+        return False
 
     async def keep(self, end: Callable[[], object]) -> None:
         """Renew it until cancelled. Calls `end` when the run is to end: it was cancelled, or is another's."""
@@ -125,19 +141,23 @@ class Lease:
 
     async def _look_after(self) -> bool:
         """Renew what is ours; whether the run is wanted to go on."""
-        keys = self._keys
+        keys, asked = self._keys, time.monotonic()
         cancel, holder = await self._backend.ask(lambda redis: redis.mget(keys.cancel, keys.lease))
         self.superseded = holder not in (None, self.token)
         if self.superseded:
             return False
-        if holder is None or time.monotonic() - self._renewed > RENEW_EVERY:
-            await self._backend.ask_all(lambda pipeline: self._renew(pipeline, free=holder is None))
-            self._renewed = time.monotonic()
+        if holder is None or asked - self._renewed > RENEW_EVERY:
+            renewed, *_ = await self._backend.ask_all(lambda pipeline: self._renew(pipeline, free=not holder))
+            if renewed and not isinstance(renewed, Exception):
+                self._renewed = asked
         return not cancel
 
     def _renew(self, pipeline: Pipeline, *, free: bool) -> None:
         keys = self._keys
-        pipeline.set(keys.lease, self.token, ex=LEASE, nx=free)
+        if free:
+            pipeline.set(keys.lease, self.token, ex=LEASE, nx=True)
+        else:  # a server without memory refuses to set what is there, but not this
+            pipeline.expire(keys.lease, LEASE)
         for key in (keys.events, keys.journal, keys.sent, keys.over, keys.cancel):
             pipeline.expire(key, self._ttl)
 

@@ -14,6 +14,7 @@ from celery_bridge.urls import masked
 from steps.errors import StepFailed
 from steps.journal import Entry, Unreadable
 
+TAKEN = "not started: another process goes on with the run"
 AT_ONCE = 20  # each may have a result of half a MiB
 
 # Ours are the last words on the run, and nobody else has its lease.
@@ -56,7 +57,20 @@ class RunJournal:
                 f"not started: its start can't be written down ({masked(str(error))})"
             ) from error
         if not ours:
-            raise StepFailed("not started: another process goes on with the run")
+            raise StepFailed(TAKEN)
+
+    async def held(self) -> None:
+        """Return once the lease is surely ours: at once, unless it could not be renewed of late.
+
+        StepFailed: another process has the run, or the server is away.
+        """
+        if not await self._lease.held(self._patience):
+            raise StepFailed(
+                TAKEN
+                if self._lease.superseded
+                else "not started: it can't be seen whether another process goes on with the run, since "
+                f"the result backend has been out of reach for {self._patience:.0f} s"
+            )
 
     async def _is_ours(self) -> bool:
         def evaluate(redis: Redis) -> Awaitable[Any]:

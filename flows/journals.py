@@ -131,6 +131,9 @@ class Book:
         if self._refusal is not None:
             raise StepFailed(self._refusal)
 
+    async def held(self) -> None:
+        """The file is locked as long as this process lives."""
+
     def close(self) -> None:
         """Let others have it."""
         if self._file is not None:

@@ -27,6 +27,9 @@ class Kept:
         """Put it after those before."""
         self.add(entry)
 
+    async def held(self) -> None:
+        """There is one life at a time."""
+
 
 def next_journal(run_id: str, store: Kept, again_from: str | None) -> Journal:
     """The journal of the next life: another try where the last one is over, or where a step is named."""

@@ -151,7 +151,9 @@ class Execution:
             raise asyncio.CancelledError
         record, stops = ended(scope, "cancelled", begun), False
         try:
-            if not self._work.idempotent:
+            if self._work.idempotent:
+                await self._journal.held()
+            else:
                 with present().counting():
                     await self._journal.begin(scope.key)
             scope.tell("started")
@@ -208,6 +210,7 @@ class Execution:
                     "retrying", text=f"round {round + 1} of at most {repeat.max} in {repeat.delay:.3g}s"
                 )
                 await present().sleep(repeat.delay)
+                await self._journal.held()
         still = "not yet true" if repeat.until is not None else "still true"
         raise StepFailed(f"repeat: {condition!r} was {still} after {repeat.max} rounds", outcome.result)
 

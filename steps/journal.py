@@ -78,6 +78,9 @@ class Store(Protocol):
     async def secure(self, entry: Entry) -> None:
         """The same; returns once it is safe. Raises when this process may not go on with the run."""
 
+    async def held(self) -> None:
+        """Return once the run is surely this process's. Raises when it isn't; free where that is clear."""
+
 
 class Nowhere:
     """For runs that nobody continues."""
@@ -87,6 +90,9 @@ class Nowhere:
 
     async def secure(self, entry: Entry) -> None:
         """Forget it."""
+
+    async def held(self) -> None:
+        """Nobody else can have it."""
 
 
 Keep = Callable[[Sequence[Entry], str | None], list[Entry]]
@@ -240,6 +246,10 @@ class Journal:
     def turn(self, key: str) -> str:
         """What tells the execution under way from others with this key; each try of the run begins anew."""
         return self._turns.of(key)
+
+    async def held(self) -> None:
+        """Something begins. Returns once that is right here: another process may have the run by now."""
+        await self._store.held()
 
     async def begin(self, key: str) -> None:
         """An execution begins of which there must be no second one. Returns once that is safe."""

@@ -36,6 +36,7 @@ async def with_retries(
             again = f"try {attempt} of {retry.attempts} in {delay:.3g}s"
             scope.tell("retrying", text=f"{failure.message}; {again}")
         await present().sleep(delay)
+        await scope.surroundings.journal.held()
 
 
 def wait_before(attempt: int, retry: Retry) -> float:

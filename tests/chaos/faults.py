@@ -122,8 +122,9 @@ FAULTS = (
         "a worker and all its processes are killed, or its machine dies",
         2,
         "The router notices that nobody holds the run's lease and sends it again under the same id; another "
-        "worker goes on",
-        "about 35 s; 120 s without another worker, then the run is `Lost`",
+        "worker goes on. So it is with a run whose message the worker had taken and not begun, once that is "
+        "neither in the queue nor at a worker that answers",
+        "about 35 s (45 s where it had not begun); 120 s without another worker, then the run is `Lost`",
         _kill_worker,
     ),
     Fault(
@@ -136,17 +137,18 @@ FAULTS = (
     Fault(
         "a worker stands still, or is cut off, and comes back",
         2,
-        "Back within the lease it goes on. Later, another worker has taken over: the one that comes back "
-        "notices, kills what its step started, and reports nothing",
+        "Back within the lease it goes on. One that couldn't renew its lease begins nothing more until it "
+        "can. Where another worker has taken over by then, it notices, kills what its step started, and "
+        "reports nothing",
         "10 s until it may be taken over, about 35 s until it is",
         _freeze_worker,
     ),
     Fault(
         "the Redis is killed and comes back (append-only file)",
         2,
-        "Workers go on with their steps and tell later; no message and no entry of a journal is lost (a "
-        "power cut may cost the last second: `appendfsync everysec`). A step that is not idempotent isn't "
-        "begun until the Redis has taken its beginning",
+        "Workers go on with the steps that they are at and tell later; no message and no entry of a journal "
+        "is lost (a power cut may cost the last second: `appendfsync everysec`). A step that is not "
+        "idempotent isn't begun until the Redis has taken its beginning; after 10 s none is",
         "as long as the Redis is away",
         _kill_redis,
     ),

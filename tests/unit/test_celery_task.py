@@ -61,6 +61,9 @@ class Kept:
     async def secure(self, entry: Entry) -> None:
         self.add(entry)
 
+    async def held(self) -> None:
+        pass
+
 
 def scope(service: Celery | None, **more: Any) -> Scope:
     return Scope(Surroundings(run_id="r", name="n", celery=service, **more), "a")
