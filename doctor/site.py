@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from celery_bridge.errors import SettingsError
 from celery_bridge.settings import QUEUE, BridgeSettings
+from celery_bridge.urls import normalized
 from control.home import Home, Installation
 from control.options import Options
 from doctor.findings import Finding, NotSeen, fault, skipped
@@ -140,7 +141,18 @@ def same_server(one: str, other: str) -> bool:
     return _bare(one) == _bare(other)
 
 
-def _bare(url: str) -> tuple[str, str, int, str]:
-    parts = urlsplit(url)
+def _bare(url: str) -> tuple[str, str, int, str, str]:
+    """Without what is not about the place. On a socket the path is that, and the database a parameter."""
+    parts = urlsplit(normalized(url))
+    named = dict(parse_qsl(parts.query))
+    database = named.get("virtual_host") or named.get("db")
+    if parts.scheme == "redis+socket":
+        return (
+            parts.scheme,
+            "",
+            0,
+            f"{parts.netloc.rpartition('@')[2]}{parts.path}",
+            (database or "0").strip("/"),
+        )
     host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname or ""
-    return parts.scheme, host, parts.port or 6379, parts.path.strip("/") or "0"
+    return parts.scheme, host, parts.port or 6379, "", (database or parts.path).strip("/") or "0"

@@ -21,8 +21,8 @@ def our_visibility_timeout(settings: BridgeSettings) -> float:
 
 def judge_visibility(ours: float, seen: WorkersSeen, documents: DocumentsSeen) -> Iterator[Finding]:
     """On Redis a message that is not acknowledged in time is handed out again."""
-    for worker in seen.workers:
-        options = worker.conf.get("broker_transport_options") or {}
+    for worker, conf in seen.settings:
+        options = conf.get("broker_transport_options") or {}
         theirs = float(options.get("visibility_timeout", REDIS_DEFAULT))
         yield _judged(f"on {worker.name}", theirs, documents.longest, ours)
     if not seen.workers:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from doctor.clocks import judge_clock
 from doctor.findings import Finding, doubt, fault, fine, skipped
 from doctor.versions import numbers
-from doctor.workers import Worker, WorkersSeen
+from doctor.workers import WorkersSeen
 
 _DEFAULT_MULTIPLIER = 4
 _OPEN = ("pickle", "application/x-python-serialize", "yaml", "application/x-yaml")
@@ -35,8 +35,8 @@ def judge_worker_versions(seen: WorkersSeen, ours: dict[str, str]) -> Iterator[F
 
 def judge_acknowledging(seen: WorkersSeen) -> Iterator[Finding]:
     """Late acknowledging without rejecting loses tasks whose process is killed."""
-    for worker in seen.workers:
-        late, rejects = worker.conf.get("task_acks_late"), worker.conf.get("task_reject_on_worker_lost")
+    for worker, conf in seen.settings:
+        late, rejects = conf.get("task_acks_late"), conf.get("task_reject_on_worker_lost")
         evidence = {"worker": worker.name, "task_acks_late": late, "task_reject_on_worker_lost": rejects}
         if late and not rejects:
             yield doubt(
@@ -52,8 +52,8 @@ def judge_acknowledging(seen: WorkersSeen) -> Iterator[Finding]:
 
 def judge_prefetching(seen: WorkersSeen) -> Iterator[Finding]:
     """A worker takes what it can begin, no more."""
-    for worker in seen.workers:
-        multiplier = worker.conf.get("worker_prefetch_multiplier", _DEFAULT_MULTIPLIER)
+    for worker, conf in seen.settings:
+        multiplier = conf.get("worker_prefetch_multiplier", _DEFAULT_MULTIPLIER)
         held = worker.prefetched
         spare = held - worker.processes if held and worker.processes else None
         evidence = {
@@ -63,7 +63,7 @@ def judge_prefetching(seen: WorkersSeen) -> Iterator[Finding]:
             "processes": worker.processes,
         }
         greedy = spare > 0 if spare is not None else multiplier != 1
-        if greedy and not worker.conf.get("worker_disable_prefetch"):
+        if greedy and not conf.get("worker_disable_prefetch"):
             yield doubt(
                 f"{worker.name} takes more messages than it has processes",
                 f"with worker_prefetch_multiplier={multiplier} workflows wait behind long ones",
@@ -76,8 +76,8 @@ def judge_prefetching(seen: WorkersSeen) -> Iterator[Finding]:
 
 def judge_serializers(seen: WorkersSeen) -> Iterator[Finding]:
     """A message is data: it can't name code to run."""
-    for worker in seen.workers:
-        accepted = [str(one) for one in worker.conf.get("accept_content") or ("json",)]
+    for worker, conf in seen.settings:
+        accepted = [str(one) for one in conf.get("accept_content") or ("json",)]
         evidence = {"worker": worker.name, "accept_content": accepted}
         takes_json = {"json", "application/json"} & set(accepted)
         if opened := [one for one in accepted if one in _OPEN]:
@@ -170,11 +170,12 @@ def judge_worker_clocks(seen: WorkersSeen) -> Iterator[Finding]:
 def judge_answers(seen: WorkersSeen) -> Iterator[Finding]:
     """A worker that says which queues it takes from, and nothing more."""
     for worker in seen.workers:
-        if _silent(worker):
+        kept = [
+            what for what, told in (("settings", worker.conf is not None), ("pool", worker.pool)) if not told
+        ]
+        if kept:
             yield skipped(
-                f"{worker.name} answers only some questions", "it is busy, or refuses remote control"
+                f"{worker.name} does not tell its {' and its '.join(kept)}",
+                "it is busy, or refuses remote control; what follows from them is not judged",
+                worker=worker.name,
             )
-
-
-def _silent(worker: Worker) -> bool:
-    return not worker.conf or not worker.pool

@@ -29,7 +29,8 @@ class Worker:
     name: str
     queues: frozenset[str] = frozenset()
     tasks: frozenset[str] = frozenset()
-    conf: Mapping[str, Any] = field(default_factory=dict)
+    conf: Mapping[str, Any] | None = field(default_factory=dict)
+    """Its settings that are no defaults; None: it didn't tell them."""
     pool: str = ""
     processes: int = 0
     prefetched: int | None = None
@@ -68,6 +69,11 @@ class WorkersSeen:
     workers: tuple[Worker, ...] = ()
     elsewhere: tuple[str, ...] = ()
     waiting: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> list[tuple[Worker, Mapping[str, Any]]]:
+        """The workers that told their settings; of others nothing may be taken for a default."""
+        return [(worker, worker.conf) for worker in self.workers if worker.conf is not None]
 
 
 def see_workers(bridge: Bridge) -> WorkersSeen:
@@ -135,14 +141,14 @@ def _tasks(answers: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _worker(name: str, queues: frozenset[str], answers: Mapping[str, Any]) -> Worker:
-    conf, stats = _mapping(answers, "conf"), _mapping(answers, "stats")
+    stats = _mapping(answers, "stats")
     pool, own = _mapping(stats, "pool"), _mapping(answers, INTRODUCE)
     software = _CELERY.search(str(_mapping(answers, "report").get("ok", "")))
     return Worker(
         name=name,
         queues=queues,
         tasks=_tasks(answers),
-        conf=conf,
+        conf=_mapping(answers, "conf") if "conf" in answers else None,
         pool=str(pool.get("implementation", "")),
         processes=int(pool.get("max-concurrency") or 0),
         prefetched=stats.get("prefetch_count"),

@@ -1,5 +1,6 @@
 """How Celery workers are judged by what they say."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 from doctor.attendance_checks import judge_attendance
 from doctor.clocks import Clock
 from doctor.documents import DocumentsSeen
-from doctor.findings import State
+from doctor.findings import Finding, State
 from doctor.rabbitmq import Queue, RabbitSeen
 from doctor.site import same_server
+from doctor.timeouts import judge_visibility
 from doctor.worker_checks import (
     judge_acknowledging,
     judge_answers,
@@ -194,6 +196,10 @@ def test_state_db(
         ("redis://user:***@host", "ok"),
         ("redis://:***@host:6379/1", "warning"),
         ("redis://:***@other:6379/0", "warning"),
+        ("redis://:***@host:6379?db=0", "ok"),
+        ("redis://:***@host:6379/0?db=1", "warning"),
+        ("redis://:***@host:6379?virtual_host=1", "warning"),
+        ("redis+socket://host/run/redis.sock", "warning"),
         (None, "error"),
     ],
 )
@@ -202,9 +208,48 @@ def test_same_results(theirs: str | None, state: State) -> None:
     the(judge_same_results(seen(replace(WORKER, result_backend=theirs)), same_server), state, "w@1")
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("redis+socket:///run/redis.sock", "redis+socket:///run/redis.sock?virtual_host=0", True),
+        (
+            "redis+socket:///run/redis.sock?virtual_host=1",
+            "redis+socket:///run/redis.sock?virtual_host=2",
+            False,
+        ),
+        ("redis+socket:///run/redis.sock?virtual_host=1", "unix:///run/redis.sock?db=1", True),
+        ("redis+socket:///run/one.sock", "redis+socket:///run/other.sock", False),
+        ("valkey://localhost", "redis://127.0.0.1:6379/0?socket_timeout=5", True),
+        ("rediss://host/1?ssl_cert_reqs=required", "rediss://host/1", True),
+    ],
+)
+def test_addresses_of_one_database(one: str, other: str, same: bool) -> None:
+    """The database's number may be in the path or a parameter; other parameters make no difference."""
+    assert same_server(one, other) == same
+
+
 def test_clocks_and_answers() -> None:
     """A worker's clock is judged where it is known; one that answers half is named."""
     the(judge_worker_clocks(seen(replace(WORKER, clock=Clock(-90.0, 1.0)))), "error", "w@1", "behind")
     assert states(judge_worker_clocks(seen(replace(WORKER, clock=None)))) == []
     assert states(judge_answers(seen(WORKER))) == []
-    the(judge_answers(seen(replace(WORKER, pool="", conf={}))), "skipped", "w@1")
+    the(judge_answers(seen(replace(WORKER, pool="", conf=None))), "skipped", "w@1", "settings and its pool")
+
+
+@pytest.mark.parametrize(
+    "judged",
+    [
+        judge_acknowledging,
+        judge_prefetching,
+        judge_serializers,
+        lambda there: judge_visibility(60.0, there, NO_DOCUMENTS),
+    ],
+)
+def test_what_a_worker_does_not_tell_is_not_judged(
+    judged: Callable[[WorkersSeen], Iterator[Finding]],
+) -> None:
+    """Its settings may be anything; that it doesn't tell them is one finding, and said once."""
+    silent = replace(WORKER, name="w@2", conf=None)
+    assert states(judged(seen(silent))) == []
+    the(judged(seen(WORKER, silent)), "ok", "w@1")
+    the(judge_answers(seen(WORKER, silent)), "skipped", "w@2", "its settings")
