@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from celery_bridge.errors import SettingsError
-from celery_bridge.urls import is_broker, masked, normalized, speaks_redis
+from celery_bridge.urls import is_broker, masked, masked_setting, normalized, speaks_redis
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -90,7 +90,7 @@ def _broker(url: str) -> str:
     url = normalized(url)
     if not is_broker(url):
         raise SettingsError(
-            f"The broker {masked(url)!r} can't be used. Give a Redis, Valkey or RabbitMQ: "
+            f"The broker {masked_setting(url)!r} can't be used. Give a Redis, Valkey or RabbitMQ: "
             "redis://host:6379/0, rediss://..., redis+socket:///path or amqp://user:password@host//."
         )
     return url
@@ -100,7 +100,9 @@ def _backend(broker: str, given: str | None) -> str:
     url = normalized(given) if given else broker
     if speaks_redis(url):
         return url
-    named = f"The result backend {masked(url)!r} can't be used" if given else "There is no result backend"
+    named = (
+        f"The result backend {masked_setting(url)!r} can't be used" if given else "There is no result backend"
+    )
     raise SettingsError(
         f"{named}: progress streams through it, so it must be a Redis or Valkey. "
         "Set OPSCONDUCTOR_RESULT_BACKEND to one, such as redis://host:6379/1."

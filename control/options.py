@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from celery_bridge.urls import masked
+from celery_bridge.urls import masked_setting
 from control.home import InstallationError
 
 # Names for the same protocol, as kombu knows it.
@@ -28,7 +28,7 @@ class BadSetting(InstallationError):
 
     def __init__(self, name: str, value: str, cure: str) -> None:
         self.name = name
-        super().__init__(f"{name} is {masked(value)!r}: {cure}.")
+        super().__init__(f"{name} is {masked_setting(value)!r}: {cure}.")
 
 
 class Options(BaseModel):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from celery_bridge.app import make_app
 from celery_bridge.errors import SettingsError
 from celery_bridge.settings import BridgeSettings
-from celery_bridge.urls import for_client, masked, normalized
+from celery_bridge.urls import for_client, masked, masked_setting, normalized
 
 REDIS = "redis://localhost:6379/0"
 
@@ -62,6 +62,28 @@ def test_passwords_in_parameters_and_lists_are_hidden() -> None:
     assert masked("amqp://a:x@h//;amqp://b:y@i//") == "amqp://a:***@h//;amqp://b:***@i//"
     assert masked("redis://:s3;cr@et@h/0;redis://:more@i/0") == "redis://:***@h/0;redis://:***@i/0"
     assert masked("redis://h/0?password=x&db=1") == "redis://h/0?password=***&db=1"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("me:s3cret@host:6379/0", "***@host:6379/0"),
+        (":s3cr@et@host", "***@host"),
+        ("s3cret@", "***@"),
+        ("//me:s3cr;et@host", "***@host"),
+        ("redis//:s3cret@host", "***@host"),
+        ("localhost:6379", "localhost:6379"),
+        ("host/0?password=s3cret", "host/0?password=***"),
+        ("redis://a/0; me:s3cret@b/0", "redis://a/0; ***@b/0"),
+        ("redis://me:s3cret@a/0;amqp://b//", "redis://me:***@a/0;amqp://b//"),
+    ],
+)
+def test_what_is_no_address_shows_no_secret_either(given: str, shown: str) -> None:
+    """Somebody forgot the scheme: what stands before an `@` may be a password."""
+    assert masked_setting(given) == shown
+    with pytest.raises(SettingsError) as caught:
+        BridgeSettings.of(f"{given};nonsense")
+    assert "s3" not in str(caught.value)
 
 
 def test_the_result_backend_is_the_broker_where_that_is_a_redis() -> None:
