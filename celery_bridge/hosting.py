@@ -69,9 +69,11 @@ async def host(
         publisher = Publisher(backend, keys, taken.epoch, settings.ttl)
         if taken.verdict == "cancelled":
             await publisher.finish(never_started(assignment.document))
+            await counted(backend, Tally("ended", place.queue, "cancelled").add)
             return "cancelled"
         if taken.taken_over and (error := await one_death_too_many(backend, keys, settings.ttl)) is not None:
             await publisher.finish(Refusal(error))
+            await counted(backend, Tally("ended", place.queue, "given_up").add)
             return "given up"
         began = time.monotonic()
         await counted(backend, Tally("redelivered" if taken.taken_over else "received", place.queue).add)

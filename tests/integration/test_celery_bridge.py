@@ -16,6 +16,7 @@ import pytest
 from redis import Redis
 
 from celery_bridge.channel import Keys
+from celery_bridge.counts import KEY, tallies
 from celery_bridge.errors import EngineFailed, EngineUnreachable
 from celery_bridge.followed import Notice, no_notice
 from celery_bridge.follower import NAME
@@ -68,6 +69,13 @@ async def run(
 def waiting(redis: Redis, queue: str) -> int:
     """How many messages wait in a queue."""
     return sum(int(redis.llen(one)) for one in redis_lists(queue))
+
+
+def ends(redis_url: str, queue: str) -> dict[str, int]:
+    """How many runs of a queue are counted as having ended how."""
+    with Redis.from_url(redis_url, decode_responses=True) as redis:
+        found = tallies(redis.hgetall(KEY))
+    return {one.label: count for one, count in found.items() if (one.count, one.queue) == ("ended", queue)}
 
 
 def waits(redis: Redis, queue: str, number: int) -> bool:
@@ -266,6 +274,7 @@ async def test_cancelled_while_queued_it_never_starts(
         with worker(tmp_path, redis_url, redis_url, "-Q", unattended.queue, "--concurrency=1"):
             assert (await run(unattended, submission(document(command("b", "true"))))).success
             assert waiting(redis, unattended.queue) == 0
+            await wait_until(lambda: ends(redis_url, unattended.queue) == {"cancelled": 1, "succeeded": 1})
     assert not mark.exists()
 
 
@@ -627,11 +636,10 @@ async def test_a_workflow_that_kills_its_workers_is_stopped(redis_url: str, tmp_
     poison = "sleep 1; kill -9 $PPID; sleep 60"  # of the pool
     sent = submission(document(_in_file(done, "a"), _in_file(done, "b", poison)))
     died = "has died 3 times, the last time while it was at b"
-    with (
-        worker(tmp_path, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1"),
-        pytest.raises(EngineFailed, match=died),
-    ):
-        await run(settings, sent)
+    with worker(tmp_path, redis_url, redis_url, "-Q", settings.queue, "--concurrency=1"):
+        with pytest.raises(EngineFailed, match=died):
+            await run(settings, sent)
+        await wait_until(lambda: ends(redis_url, settings.queue) == {"given_up": 1})
     assert done.read_text().split() == ["a", "b", "b", "b"]
 
 
