@@ -5,17 +5,27 @@ from typing import Any
 
 from codegen.document import parse
 from codegen.groups import walk
+from codegen.leaves import Leaf
 from codegen.result import Report, StepError, StepRecord
 from codegen.workflow import sections
 from steps.events import now
+from steps.receipts import receipt_of
 
 
 def never_started(document: Mapping[str, Any]) -> Report:
     """A report that says of every step that it was cancelled."""
+    workflow, moment = parse(document), now()
     steps = {
         step.id: StepRecord(status="cancelled", error=StepError(message="cancelled", step=step.id))
-        for section, listed in sections(parse(document))
+        for section, listed in sections(workflow)
         for _, step in walk(listed, section)
     }
-    moment = now()
-    return Report(success=False, cancelled=True, steps=steps, start_time=moment, end_time=moment)
+    leaves = [step.id for _, step in walk(workflow.steps) if isinstance(step, Leaf)]
+    return Report(
+        success=False,
+        cancelled=True,
+        receipt=receipt_of(steps, leaves, moment),
+        steps=steps,
+        start_time=moment,
+        end_time=moment,
+    )

@@ -17,7 +17,7 @@ from celery_bridge.relay import AnyLogger, Relay
 from celery_bridge.remote import link_to, run_remotely
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Submission
-from codegen.reasons import LOST, failure
+from codegen.reasons import LOST, cancellation, failure
 from steps.events import Event, Listener, ignore
 
 LONGEST_NAME = 100
@@ -69,5 +69,5 @@ async def run_on_celery(
         # As a state: raised, it would fill the log with its traceback.
         return Failed(name=LOST if isinstance(error, WorkerLost) else None, message=str(error), data=error)
     if report.cancelled:
-        return Cancelled(data=report)
+        return Cancelled(message=cancellation(report), data=report)
     return Completed(data=report) if report.success else Failed(message=failure(report), data=report)

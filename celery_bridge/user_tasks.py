@@ -16,7 +16,7 @@ from celery_bridge.task_states import TaskStates, WatchedTask
 from celery_bridge.urls import masked
 from steps.errors import StepFailed
 from steps.shielded import to_its_end
-from steps.task_service import Call, Ended, Tell
+from steps.task_service import Call, Ended, Revoked, Tell
 
 FIRST_LOOK = 3.0
 BETWEEN_LOOKS = 15.0
@@ -49,18 +49,21 @@ class TaskLink:
                 f"{call.task}: the result backend {backend} can't be reached ({masked(str(error))})"
             ) from error
 
-    async def revoke(self, call: Call) -> str:
+    async def revoke(self, call: Call) -> Revoked:
         """Have it dropped where it waits and ended where it runs."""
         try:
             async with self._states.watching(call.id) as watched:
                 if not await self._ledger.mark(call.id):
-                    return f"{call.label} was not sent"
+                    return Revoked(f"{call.label} was not sent", confirmed=True)
                 await self._ledger.set(call.id, "revoked")
                 if watched.end.done():
-                    return f"{call.label} had ended by itself: {watched.end.result().state}"
-                return f"{call.label} is revoked: {await self._confirmed(call, watched)}"
+                    state = watched.end.result().state
+                    return Revoked(f"{call.label} had ended by itself: {state}", confirmed=True)
+                told = await self._confirmed(call, watched)
+                return Revoked(f"{call.label} is revoked: {told.text}", told.confirmed)
         except AWAY as error:
-            return f"{call.label} could not be revoked and may go on: {masked(str(error))}"
+            text = f"{call.label} could not be revoked and may go on: {masked(str(error))}"
+            return Revoked(text, confirmed=False)
 
     async def _see_sent(self, call: Call, watched: WatchedTask, tell: Tell) -> None:
         """Cancelled meanwhile, it is known whether it was: Celery's call can't be cut short."""
@@ -104,7 +107,7 @@ class TaskLink:
         if watched.worker and not watched.end.done():
             tell(f"{call.task} runs on {watched.worker}")
 
-    async def _confirmed(self, call: Call, watched: WatchedTask) -> str:
+    async def _confirmed(self, call: Call, watched: WatchedTask) -> Revoked:
         """Revoke it; what the worker that has it says.
 
         That it is stored as revoked says little: workers that never had it do that.
@@ -112,29 +115,33 @@ class TaskLink:
         has_begun = watched.is_known
         receipt = await self._broker.revoke(call)
         if receipt is None:
-            return f"the broker {self._broker.name} can't be reached, so no worker was told, and it may go on"
+            return _doubtful(
+                f"the broker {self._broker.name} can't be reached, so no worker was told, and it may go on"
+            )
         if receipt.ended_by:
-            return f"{receipt.ended_by} confirmed it"
+            return Revoked(f"{receipt.ended_by} confirmed it", confirmed=True)
         holder = await self._broker.holder(call)
         worker = holder.worker if holder else watched.worker
         if worker in receipt.unable and (holder is None or holder.state == "active"):
-            return f"{worker} has it and can't end it; it may still be running"
+            return _doubtful(f"{worker} has it and can't end it; it may still be running")
         if has_begun:
             return await self._ended_late(watched, worker or "its worker")
         if worker:
-            return f"{worker} has it, and has not confirmed; it may still be running"
-        return f"no worker has received it ({self._absence(call, await self._broker.roll(call.queue))})"
+            return _doubtful(f"{worker} has it, and has not confirmed; it may still be running")
+        absence = self._absence(call, await self._broker.roll(call.queue))
+        return _doubtful(f"no worker has received it ({absence})")
 
-    async def _ended_late(self, watched: WatchedTask, worker: str) -> str:
+    async def _ended_late(self, watched: WatchedTask, worker: str) -> Revoked:
         """Once it has begun, only its own worker stores an end."""
         seconds = self._settings.cancel_timeout
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 ended = await asyncio.shield(watched.end)
-                return (
-                    f"{worker} {'confirmed' if ended.state == 'REVOKED' else 'had ended'} it, {ended.state}"
-                )
-        return f"{worker} has it, and has not confirmed within {seconds:g} s; it may still be running"
+                did = "confirmed" if ended.state == "REVOKED" else "had ended"
+                return Revoked(f"{worker} {did} it, {ended.state}", confirmed=True)
+        return _doubtful(
+            f"{worker} has it, and has not confirmed within {seconds:g} s; it may still be running"
+        )
 
     def _absence(self, call: Call, roll: Roll) -> str:
         where = f"queue {call.queue or DEFAULT_QUEUE!r} of {self._broker.name}"
@@ -143,6 +150,10 @@ class TaskLink:
         if not roll.attending:
             return f"of {roll.answered} workers that answer, none takes from {where}"
         return f"{roll.attending} of {roll.answered} workers that answer take from {where}"
+
+
+def _doubtful(text: str) -> Revoked:
+    return Revoked(text, confirmed=False)
 
 
 async def _begun(watched: WatchedTask, seconds: float) -> bool:
@@ -166,12 +177,12 @@ class UserTasks:
         """Send a call unless that was done before, and follow it to its end."""
         return await (await self._link(call.broker)).run(call, tell)
 
-    async def revoke(self, call: Call) -> str:
+    async def revoke(self, call: Call) -> Revoked:
         """Have a call dropped where it waits and ended where it runs."""
         try:
             return await (await self._link(call.broker)).revoke(call)
         except StepFailed as error:
-            return f"{call.label} could not be revoked: {error.message}"
+            return _doubtful(f"{call.label} could not be revoked: {error.message}")
 
     async def _link(self, broker: str | None) -> TaskLink:
         if broker not in self._found:

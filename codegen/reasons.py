@@ -1,6 +1,9 @@
 """Why a run did not succeed, in one sentence."""
 
-from codegen.result import Report, StepError
+from datetime import datetime
+
+from codegen.result import Receipt, Report, StepError, Unconfirmed
+from codegen.suggestions import listed
 
 LOST = "Lost"
 """What the state of a run is called of which is not known what it did last."""
@@ -30,3 +33,45 @@ def not_undone(error: StepError) -> str:
 def placed(step: str, place: str) -> str:
     """How people name an execution of a step: `usage`, `usage on web-1`, `usage [2][0]`."""
     return f"{step} {place}" if place else step
+
+
+def cancellation(report: Report) -> str:
+    """What a cancellation stopped, what may go on, what never began, and what had failed all the same."""
+    said = [] if report.receipt is None else [*_received(report.receipt)]
+    if report.error is not None:
+        said.append(told(report.error))
+    return with_leftovers(report, f"Cancelled: {'; '.join(said)}" if said else "Cancelled")
+
+
+def times_of(receipt: Receipt) -> str:
+    """When it was asked for, and how long it took."""
+    asked = f"asked at {_moment(receipt.asked_at)}"
+    if receipt.confirmed_at is None:
+        return asked
+    seconds = max(0.0, (receipt.confirmed_at - receipt.asked_at).total_seconds())
+    return f"{asked}, confirmed {seconds:.1f} s later"
+
+
+def _moment(time: datetime) -> str:
+    return time.isoformat(" ", "seconds").replace("+00:00", " UTC")
+
+
+def _received(receipt: Receipt) -> list[str]:
+    stopped, unconfirmed = receipt.stopped, receipt.unconfirmed
+    said = ["no main step was running"]
+    if receipt.running:
+        names = f": {listed(stopped)}" if stopped else ""
+        said = [f"stopped {len(stopped)} of {receipt.running} {_steps(receipt.running)}{names}"]
+    if unconfirmed:
+        said.append(f"{len(unconfirmed)} unconfirmed: {listed(map(_doubt, unconfirmed))}")
+    if never := len(receipt.never_began):
+        said.append(f"{never} {_steps(never)} did not start")
+    return said
+
+
+def _doubt(one: Unconfirmed) -> str:
+    return f"{placed(one.step, one.place)} ({one.reason})"
+
+
+def _steps(count: int) -> str:
+    return "step" if count == 1 else "steps"

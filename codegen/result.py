@@ -39,6 +39,30 @@ class StepRecord(Model):
     target: str | None = None
     item: Any = None
     items: tuple["StepRecord", ...] = ()
+    unconfirmed: str | None = None
+    """Of what was cancelled: why nobody knows that it has ended."""
+
+
+class Unconfirmed(Model):
+    """An execution that was told to end, and of which nobody knows that it has."""
+
+    step: str
+    target: str | None = None
+    place: str = ""
+    reason: str
+
+
+class Receipt(Model):
+    """What is known to have come of a cancellation; executions have the names that the log gives them."""
+
+    asked_at: datetime
+    confirmed_at: datetime | None = None
+    """When the last of those stopped was known to have ended; None where none was."""
+    running: int = 0
+    """How many executions were under way, or may have been: those stopped and those unconfirmed."""
+    stopped: tuple[str, ...] = ()
+    unconfirmed: tuple[Unconfirmed, ...] = ()
+    never_began: tuple[str, ...] = ()
 
 
 class LogLine(Model):
@@ -64,6 +88,8 @@ class Report(Model):
     error: StepError | None = Field(default=None, repr=False)
     not_undone: tuple[StepError, ...] = Field(default=(), repr=False)
     """Steps whose rollback failed."""
+    receipt: Receipt | None = Field(default=None, repr=False)
+    """Of a run that was cancelled."""
     steps: dict[str, StepRecord] = Field(default_factory=dict, repr=False)
     logs: tuple[LogLine, ...] = Field(default=(), repr=False)
     start_time: datetime = Field(repr=False)
@@ -87,5 +113,6 @@ class RunResult(Model):
     not_undone: tuple[StepError, ...] = Field(default=(), repr=False)
     logs: tuple[LogLine, ...] = Field(default=(), repr=False)
     cancelled: bool = False
+    receipt: Receipt | None = Field(default=None, repr=False)
     decision: Decision = Field(repr=False)
     steps: dict[str, StepRecord] = Field(default_factory=dict, repr=False)

@@ -1,14 +1,13 @@
 """How a run ends that did not succeed, with what people want to read first."""
 
 import logging
-from collections.abc import Collection
 from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from celery_bridge.errors import BridgeError, WorkerLost
-from codegen.reasons import LOST, failure, told, with_leftovers
+from codegen.reasons import LOST, cancellation, failure, times_of
 from codegen.result import Report
 from control.waiting import AWAITING
 
@@ -20,9 +19,13 @@ def unsuccessful(report: Report, reason: str | None, data: Any = None) -> State[
     if reason is None:
         return None
     if report.cancelled:
-        return Cancelled(message=reason, data=data)
+        return Cancelled(message=_with_times(reason, report), data=data)
     lost = any(record.status == "lost" for record in report.steps.values())
     return Failed(name=LOST if lost else None, message=reason, data=data)
+
+
+def _with_times(reason: str, report: Report) -> str:
+    return f"{reason} ({times_of(report.receipt)})" if report.receipt is not None else reason
 
 
 def ended_by(error: BridgeError) -> State[Any]:
@@ -48,31 +51,17 @@ class WaitingIsNoError(logging.Filter):
 WAITING_IS_NO_ERROR = WaitingIsNoError()
 
 
-def returned(report: Report | None, leaves: Collection[str]) -> Any:
+def returned(report: Report | None) -> Any:
     """What a generated flow returns: its outputs, or a state. No report: its process leaves the run."""
     if report is None:
         return suspended()
     # Prefect takes a state that a flow returns as the state it ended in, without a traceback in its logs.
-    ending = unsuccessful(report, why(report, leaves))
+    ending = unsuccessful(report, why(report))
     return report.outputs if ending is None else ending
 
 
-def why(report: Report, leaves: Collection[str]) -> str | None:
-    """Why the run did not succeed, None where it did; `leaves` are the main steps that are no groups."""
+def why(report: Report) -> str | None:
+    """Why the run did not succeed, None where it did."""
     if report.success:
         return None
-    return with_leftovers(report, _cancellation(report, leaves)) if report.cancelled else failure(report)
-
-
-def _cancellation(report: Report, leaves: Collection[str]) -> str:
-    """Which steps were ended, how many never started, and what had failed all the same."""
-    steps = {id: record for id, record in report.steps.items() if id in leaves}
-    cancelled = [(id, record) for id, record in steps.items() if record.status == "cancelled"]
-    stopped = [id for id, record in cancelled if record.started_at]
-    waiting = len(cancelled) - len(stopped)
-    said = [f"stopped {', '.join(stopped)}" if stopped else "no main step was running"]
-    if waiting:
-        said.append(f"{waiting} {'step' if waiting == 1 else 'steps'} did not start")
-    if report.error is not None:
-        said.append(told(report.error))
-    return f"Cancelled: {'; '.join(said)}"
+    return cancellation(report) if report.cancelled else failure(report)

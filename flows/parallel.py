@@ -39,7 +39,7 @@ from flows.subflow import surrounded
 from flows.telling import listener_for
 from steps.approved_run import run_of
 from steps.branching import as_it_equals, as_it_holds
-from steps.work import Work, inside
+from steps.work import Work
 from steps.workflow_run import Plan
 
 __all__ = ["Group", "Repeat", "Retry", "Run"]
@@ -216,8 +216,7 @@ class Run:
         steps, on_failure, always = (works(entries, self._edges) for entries in self._sections.values())
         plan = Plan(steps, on_failure, always, outputs=outputs or {}, timeout=self._timeout)
         session.report = await session.unless_left(self._carried_out(plan, session))
-        leaves = [work.id for work in inside(steps) if work.perform is not None]
-        return returned(session.report, leaves)  # type: ignore[no-any-return]
+        return returned(session.report)  # type: ignore[no-any-return]
 
     async def _carried_out(self, plan: Plan, session: Session) -> Report:
         around = surrounded(session, self._workflows, listener=listener_for(session), **self._known)

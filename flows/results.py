@@ -1,5 +1,7 @@
 """A report and a decision become the result of a run."""
 
+from datetime import datetime
+
 from codegen.decision import Decision
 from codegen.document import workflow_id
 from codegen.groups import walk
@@ -29,10 +31,19 @@ def result_of(
         steps_completed=done,
         total_steps=len(leaves),
         result_data=report.outputs,
-        error_message=refusal or why(report, leaves),
+        error_message=refusal or why(report),
         logs=report.logs,
         cancelled=report.cancelled,
+        receipt=report.receipt,
         not_undone=report.not_undone,
         decision=decision,
         steps=report.steps,
     )
+
+
+def asked_for(report: Report, moment: datetime | None) -> Report:
+    """The report with the moment when the run was asked to end here, before its engine heard of that."""
+    receipt = report.receipt
+    if receipt is None or moment is None or moment >= receipt.asked_at:
+        return report
+    return report.model_copy(update={"receipt": receipt.model_copy(update={"asked_at": moment})})

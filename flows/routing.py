@@ -29,7 +29,7 @@ from flows.endings import WAITING_IS_NO_ERROR, ended_by, unsuccessful
 from flows.engines import ENGINES, Job
 from flows.guard import guarded
 from flows.journals import Book, opened_book
-from flows.results import result_of
+from flows.results import asked_for, result_of
 from flows.session import Session, entered, opened
 from flows.suspension import PutOff, taken_up
 
@@ -85,6 +85,9 @@ async def _routed(wish: Wish, session: Session, book: Book, *, again: bool) -> A
             report = await ENGINES[decision.engine](job)
         else:
             report = never_started(canonical(document))
+            if not session.cancelled:
+                report = report.model_copy(update={"receipt": None})  # other runs were in the way
+    report = asked_for(report, session.asked_at)
     result = result_of(document, decision, report, session.run_id, refusal)
     return unsuccessful(report, result.error_message, result) or result
 

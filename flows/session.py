@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from codegen.registry import Registry
 from codegen.result import Report
-from steps.events import Event, Listener, ignore
+from steps.events import Event, Listener, ignore, now
 from steps.journal import Journal
 from steps.scope import Errand
 
@@ -28,6 +29,8 @@ class Session:
     listener: Listener = ignore
     report: Report | None = None
     cancelled: bool = False
+    asked_at: datetime | None = None
+    """When it was first asked to end."""
     left: bool = False
     """This process leaves the run, which another one goes on with."""
     errand: Errand | None = None
@@ -50,7 +53,7 @@ class Session:
         """Ask all work of the run to end. Asked again it does nothing: that would cut clean-up short."""
         if self.cancelled:
             return
-        self.cancelled = True
+        self.cancelled, self.asked_at = True, now()
         for cancel in self._cancels:
             cancel()
 

@@ -42,11 +42,6 @@ class Course:
         return [time for time, event in enumerate(self.events) if event.kind == kind and event.step in steps]
 
 
-def main_leaves(workflow: Workflow) -> list[str]:
-    """The main steps that are no groups."""
-    return [id for step in workflow.steps for id in _leaves(step)]
-
-
 def leaves_of(workflow: Workflow) -> dict[str, list[str]]:
     """For each step the leaves that it consists of: itself, or those of the group."""
     return {step.id: _leaves(step) for _, step in every_step(workflow)}

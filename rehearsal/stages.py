@@ -12,7 +12,7 @@ from uuid import uuid4
 from codegen.decision import EngineName
 from codegen.registry import Registry
 from codegen.result import Report
-from rehearsal.course import Course, main_leaves
+from rehearsal.course import Course
 from rehearsal.form import LaterLife, Life
 from rehearsal.lives import Kept, next_journal
 from rehearsal.reading import Rehearsal
@@ -133,4 +133,4 @@ class RehearsedRun:
     def _reason(self, report: Report) -> str | None:
         from flows.endings import why  # imports Prefect, which takes a second
 
-        return why(report, main_leaves(self._rehearsal.workflow))
+        return why(report)

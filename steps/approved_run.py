@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from datetime import datetime
 
 from codegen.result import Report, StepError, StepRecord
 from steps.approval import permission, start_of
 from steps.errors import StepFailed
 from steps.events import now
+from steps.receipts import receipt_of
 from steps.scope import Running, Scope, Surroundings
-from steps.work import NOT_NEEDED, Work, blank
+from steps.work import NOT_NEEDED, Work, blank, inside
 from steps.workflow_run import Plan, WorkflowRun
 
 START = "start"
@@ -30,6 +32,7 @@ class ApprovedRun:
         self._plan = plan
         self._around = surroundings
         self._cancelled = False
+        self._asked_at: datetime | None = None
         self._asking: asyncio.Task[None] | None = None
 
     async def run(self) -> Report:
@@ -46,8 +49,7 @@ class ApprovedRun:
         except asyncio.CancelledError:
             if not self._cancelled:
                 raise
-            steps = _all(self._plan, StepRecord(status="cancelled"))
-            return Report(success=False, cancelled=True, steps=steps, start_time=begun, end_time=now())
+            return self._cancelled_before(begun)
         finally:
             self._asking = None
         return await self._run.run()
@@ -55,6 +57,7 @@ class ApprovedRun:
     def cancel(self) -> None:
         """End what runs, or the wait. May be called at any time, also from another thread."""
         self._cancelled = True
+        self._asked_at = self._asked_at or now()
         self._run.cancel()
         if (asking := self._asking) is not None:
             asking.get_loop().call_soon_threadsafe(asking.cancel)
@@ -63,6 +66,18 @@ class ApprovedRun:
         scope = Scope(self._around, START)
         about = self._around.path.rstrip("/") or START
         await permission(start_of("a run", f"{scope.key}.approval", about, scope), scope)
+
+    def _cancelled_before(self, begun: datetime) -> Report:
+        steps = _all(self._plan, StepRecord(status="cancelled"))
+        leaves = [work.id for work in inside(self._plan.steps) if work.perform is not None]
+        return Report(
+            success=False,
+            cancelled=True,
+            receipt=receipt_of(steps, leaves, self._asked_at or begun),
+            steps=steps,
+            start_time=begun,
+            end_time=now(),
+        )
 
     def _denied(self) -> dict[str, StepRecord]:
         found = _all(self._plan, NOT_NEEDED)

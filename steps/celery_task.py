@@ -16,7 +16,7 @@ from steps.errors import StepFailed, StepTimedOut
 from steps.executor import executor
 from steps.scope import Outcome, Scope
 from steps.shielded import to_its_end
-from steps.task_service import Call, Ended, TaskService
+from steps.task_service import Call, Ended, Revoked, TaskService
 from steps.timing import limited
 
 LONGEST_TRACEBACK = 4_000
@@ -55,6 +55,7 @@ async def celery_task(
     except asyncio.CancelledError:
         if work.receipts:
             scope.when_cancelled = f"cancelled: {work.receipts}"
+        scope.unconfirmed = work.doubts or None
         raise
     except StepTimedOut as error:
         message = f"{error.message}; {work.receipts}" if work.receipts else error.message
@@ -88,12 +89,17 @@ class _Work:
         self._mark = f"{scope.key} {scope.surroundings.journal.mark(scope.key)} {scope.attempts}"
         self._spec = spec
         self._entries = {path: self._unsent(path, part) for path, part in _tasks(spec)}
-        self._revoked: list[str] = []
+        self._revoked: list[Revoked] = []
 
     @property
     def receipts(self) -> str:
         """What is known of the calls that were revoked."""
-        return "; ".join(self._revoked)
+        return "; ".join(one.text for one in self._revoked)
+
+    @property
+    def doubts(self) -> str:
+        """Those of them that may go on."""
+        return "; ".join(one.text for one in self._revoked if not one.confirmed)
 
     def result(self, value: Any) -> Any:
         """What the step has to tell."""
@@ -146,7 +152,7 @@ class _Work:
         except asyncio.CancelledError:
             if not self._scope.surroundings.journal.abandoned:  # else another life follows it
                 self._revoked.append(await to_its_end(self._celery.revoke(call)))
-                self._scope.line(self._revoked[-1])
+                self._scope.line(self._revoked[-1].text)
             raise
         entry |= {"state": ended.state, "worker": ended.worker}
         if ended.error is not None:

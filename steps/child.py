@@ -5,7 +5,8 @@ waits a guard that reads from a pipe: when our end closes without a word, becaus
 crashed, it kills the group. As a member of the group it also keeps the kernel from giving the group's
 number to a stranger. It costs 1 ms per child and needs no `preexec_fn`, which is unsafe beside threads;
 PDEATHSIG would reach the child alone, and only on Linux.
-A process that leaves the group by itself (`setsid`, a daemon) is beyond reach.
+A process that leaves the group by itself (`setsid`, a daemon) is found by what it inherited (`survivors`)
+where the child is ended, but not where we are killed.
 """
 
 import asyncio
@@ -13,10 +14,14 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from uuid import uuid4
+
+from steps.survivors import MARK, Process, running, told
 
 GRACE = 2.0
 LAST_WORDS = 0.5
 GONE_WITHIN = 5.0
+LOOK_EVERY = 0.02
 _GUARDED = (
     "exec 3<&0 </dev/null; "
     '( ( trap "" TERM INT HUP; exec >/dev/null 2>&1; read -r _ <&3 || kill -s KILL -- -$$ ) & ); '
@@ -34,11 +39,13 @@ async def run_child(
     stdout: Feed,
     stderr: Feed,
     timeout: float | None,
+    survived: Callable[[str], None],
 ) -> int:
     """Run to the end and return the exit code, negative for a signal.
 
-    TimeoutError after `timeout` seconds. On timeout and cancellation the whole group gets TERM, and
-    KILL two seconds later. What the child leaves behind in the background lives on, but is not heard.
+    TimeoutError after `timeout` seconds. On timeout and cancellation the whole group and what left it get
+    TERM, and KILL two seconds later; `survived` hears of what could not be ended even so. What the child
+    leaves behind in the background after an end of its own lives on, but is not heard.
     """
     child = await _start(arguments, cwd, env, _Ears({1: stdout, 2: stderr}))
     try:
@@ -46,7 +53,11 @@ async def run_child(
             await asyncio.wait((child.ears.exited,))
         await child.ended(LAST_WORDS)
     except BaseException:
-        await child.kill()
+        try:
+            await child.kill()
+        finally:
+            if (left := child.left) != []:
+                survived("it was not seen to end" if left is None else told(left))
         raise
     finally:
         child.close()
@@ -100,13 +111,14 @@ def _this_task() -> asyncio.Task[object]:
 
 async def _spawn(arguments: Sequence[str], cwd: str | None, env: Mapping[str, str], ears: _Ears) -> "_Child":
     theirs, ours = os.pipe()
+    mark = uuid4().hex
     try:
         transport, _ = await asyncio.get_running_loop().subprocess_exec(
             lambda: ears,
             *("/bin/sh", "-c", _GUARDED, "guard", *arguments),
             stdin=theirs,
             cwd=cwd,
-            env=env,
+            env={**env, MARK: mark},
             start_new_session=True,
         )
     except BaseException:
@@ -114,14 +126,17 @@ async def _spawn(arguments: Sequence[str], cwd: str | None, env: Mapping[str, st
         raise
     finally:
         os.close(theirs)
-    return _Child(transport, ears, ours)
+    return _Child(transport, ears, ours, mark)
 
 
 class _Child:
     """A running child process."""
 
-    def __init__(self, transport: asyncio.SubprocessTransport, ears: _Ears, guard: int) -> None:
+    def __init__(self, transport: asyncio.SubprocessTransport, ears: _Ears, guard: int, mark: str) -> None:
         self.ears = ears
+        self.left: list[Process] | None = None
+        """What still ran after it was killed; None: that was not looked for to the end."""
+        self._mark = mark
         self._transport = transport
         self._guard = guard
 
@@ -135,13 +150,35 @@ class _Child:
         await asyncio.wait((self.ears.exited, self.ears.silent), timeout=patience)
 
     async def kill(self) -> None:
-        """End the whole group. Where even this is interrupted, it is killed without grace."""
+        """End the whole group, and what left it. Where even this is interrupted, without grace."""
+        clock = asyncio.get_running_loop().time
+        patient_until = clock() + GRACE
         try:
             self._signal(signal.SIGTERM)
+            for process in self._escaped():
+                process.signal(signal.SIGTERM)
             await self.ended(GRACE)
+            while clock() < patient_until and self._escaped():  # noqa: ASYNC110 - they are not our children
+                await asyncio.sleep(LOOK_EVERY)
         finally:
             self._signal(signal.SIGKILL)
-            await asyncio.wait((self.ears.exited,), timeout=GONE_WITHIN)
+            await self._gone(clock() + GONE_WITHIN)
+
+    async def _gone(self, patient_until: float) -> None:
+        """Kill whoever is left until nobody is: who just started another process has left that one, too."""
+        loop = asyncio.get_running_loop()
+        await asyncio.wait((self.ears.exited,), timeout=GONE_WITHIN)
+        while (left := self._running()) and loop.time() < patient_until:
+            for process in left:
+                process.signal(signal.SIGKILL)
+            await asyncio.sleep(LOOK_EVERY)
+        self.left = left
+
+    def _running(self) -> list[Process]:
+        return running(self._mark, self._transport.get_pid())
+
+    def _escaped(self) -> list[Process]:
+        return [process for process in self._running() if process.escaped]
 
     def close(self) -> None:
         """Let the guard go and close the pipes."""

@@ -17,6 +17,16 @@ from steps.records import cancelled, ended, error_of, gathered, left, refused, s
 from steps.scope import Outcome, Scope, Spot, Undo
 from steps.work import NOT_NEEDED, Work, below, inside
 
+_DIED = "the process that ran it died: whether it had begun, and has ended, is not known"
+
+
+class WasCancelled(asyncio.CancelledError):
+    """The record says of whom, and what became of it; it may be one of an earlier life of the run."""
+
+    def __init__(self, record: StepRecord) -> None:
+        super().__init__()
+        self.record = record
+
 
 class Execution:
     """All executions of one step. Afterwards the records of the steps inside it are in the surroundings."""
@@ -132,8 +142,10 @@ class Execution:
             record = await self._handled(scope, await self._tried(scope, begun))
         except StepFailed as failure:
             record = ended(scope, "failed", begun, error=error_of(scope, failure.message))
+        except WasCancelled as before:
+            record = before.record
         except asyncio.CancelledError:
-            record = ended(scope, "cancelled", begun, error=error_of(scope, scope.when_cancelled))
+            record = _cancelled(scope, begun)
         if self._work.perform is None or self._work.on_error is not None:
             self._journal.ended(scope.key, record.status)
         if record.status == "succeeded" and record.error is None and self._work.rollback is not None:
@@ -148,8 +160,11 @@ class Execution:
         if self._work.perform is None:
             return (await self._judged(scope, begun))[0]
         if self._halt.closed and not self._journal.is_to_end(scope.key):
+            if self._journal.died:
+                scope.unconfirmed = _DIED
             raise asyncio.CancelledError
-        record, stops = ended(scope, "cancelled", begun), False
+        record: StepRecord | None = None
+        stops = False
         try:
             if self._work.idempotent:
                 await self._journal.held()
@@ -160,8 +175,11 @@ class Execution:
             record, stops = await self._judged(scope, begun)
         except StepFailed as failure:
             record = ended(scope, "failed", begun, error=error_of(scope, failure.message))
+        except asyncio.CancelledError as cancellation:
+            record = _cancelled(scope, begun)
+            raise WasCancelled(record) from cancellation
         finally:
-            self._journal.tried(scope.key, record, stops=stops)
+            self._journal.tried(scope.key, record or _cancelled(scope, begun), stops=stops)
         return record
 
     def _past(self, scope: Scope) -> Entry | None:
@@ -176,7 +194,7 @@ class Execution:
             message = lost(self._journal, scope, undone=past.status is not None)
             return ended(scope, "lost", past.time, error=error_of(scope, message))
         if past.record.status == "cancelled":
-            raise asyncio.CancelledError
+            raise WasCancelled(past.record)
         if past.stops:
             self._halt.call()
         return past.record
@@ -249,6 +267,11 @@ class Execution:
 
     def _told(self, scope: Scope, record: StepRecord) -> StepRecord:
         return record if self._work.perform is None else _tell_end(scope, record)
+
+
+def _cancelled(scope: Scope, begun: datetime) -> StepRecord:
+    """The record of an execution that is being cancelled."""
+    return ended(scope, "cancelled", begun, error=error_of(scope, scope.when_cancelled))
 
 
 def _tell_end(scope: Scope, record: StepRecord) -> StepRecord:

@@ -134,10 +134,14 @@ class Journal:
             starts.append(self._write("start", again_from=again_from, forgotten=forgotten))
         self._starts = starts
         self._forgotten = any(start.forgotten for start in starts)
+        told = [entry.kind for entry in self._entries if entry.kind != "cancel"]
+        self.died = self.continued and told[-1] != "waits"  # else it was left in order
+        self._asked: dict[str, datetime] = {}
         self._cancelled: Counter[str] = Counter()
         for entry in self._entries:
             if entry.kind == "cancel" and entry.attempt == attempt:
                 self._cancelled[entry.key] += 1
+                self._asked.setdefault(entry.key, entry.time)
             elif entry.kind == "tried":
                 del self._cancelled[entry.key]  # that end is known, and is not come to again
 
@@ -150,6 +154,10 @@ class Journal:
     def is_later(self) -> bool:
         """Whether there was a life of the run before this one."""
         return self.continued or self.attempt > 1
+
+    def asked_to_end(self, run_id: str) -> datetime | None:
+        """When an earlier life was first told to end this try of the run."""
+        return self._asked.get(run_id)
 
     @property
     def left(self) -> int:

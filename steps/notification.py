@@ -4,8 +4,9 @@ from codegen.leaves import Notification
 from steps.data import plain_text
 from steps.errors import StepFailed
 from steps.executor import executor
+from steps.receipts import unconfirmed
 from steps.scope import Scope
-from steps.web import place, send
+from steps.web import UNANSWERED, place, send
 
 PATIENCE = 30.0
 
@@ -24,7 +25,9 @@ async def notification(
     if channel == "log":
         scope.line(text)
     elif channel == "webhook" and url:
-        await _post(url, text, PATIENCE if timeout is None else timeout, place(scope.mask.text(url)))
+        shown = place(scope.mask.text(url))
+        with unconfirmed(scope, UNANSWERED.format(f"POST {shown}")):
+            await _post(url, text, PATIENCE if timeout is None else timeout, shown)
     else:
         raise StepFailed(f"channel {channel!r} can't be used; use log, or webhook with a url")
     return {"channel": channel, "message": text}

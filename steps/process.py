@@ -35,14 +35,22 @@ async def run_process(
     _check(arguments, cwd, variables)
     stdout, stderr = _told(scope, "stdout"), _told(scope, "stderr")
     exit_code: int | None = None
+    left: list[str] = []
     try:
         async with places():
             exit_code = await run_child(
-                arguments, cwd=cwd, env=variables, stdout=stdout.feed, stderr=stderr.feed, timeout=timeout
+                arguments,
+                cwd=cwd,
+                env=variables,
+                stdout=stdout.feed,
+                stderr=stderr.feed,
+                timeout=timeout,
+                survived=left.append,
             )
     except TimeoutError as error:
-        raise timed_out(timeout or 0, _result(stdout, stderr, None)) from error
+        raise timed_out(timeout or 0, _result(stdout, stderr, None), *left) from error
     finally:
+        scope.unconfirmed = "; ".join(left) or None
         stdout.close()
         stderr.close()
     result = _result(stdout, stderr, exit_code)

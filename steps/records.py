@@ -31,6 +31,9 @@ def ended(
         ended_at=now(),
         target=scope.target,
         item=scope.item,
+        unconfirmed=scope.mask.text(scope.unconfirmed)
+        if scope.unconfirmed and status == "cancelled"
+        else None,
     )
 
 

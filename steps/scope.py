@@ -159,11 +159,14 @@ class Scope:
 
     `target`, `item` and `index` belong to the execution, or to that of a group around it; `attempts` counts
     its tries so far, `tried` those of earlier rounds; `inner` takes the records of the steps inside it.
-    `when_cancelled` is what its record says of that.
+    `when_cancelled` is what its record says of that, `unconfirmed` why it may go on all the same.
     """
 
     # A plain class on purpose: Prefect walks through every dataclass and model among a task's arguments.
-    __slots__ = ("attempts", "error", "inner", "spots", "step", "surroundings", "tried", "when_cancelled")
+    __slots__ = (
+        *("attempts", "error", "inner", "spots", "step", "surroundings"),
+        *("tried", "unconfirmed", "when_cancelled"),
+    )
 
     def __init__(
         self,
@@ -180,6 +183,7 @@ class Scope:
         self.attempts = 0
         self.tried = 0
         self.when_cancelled = "cancelled"
+        self.unconfirmed: str | None = None
         self.inner: dict[str, StepRecord] = {}
 
     @property

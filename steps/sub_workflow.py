@@ -18,6 +18,7 @@ from steps.data import json_data
 from steps.errors import InnerLost, StepFailed
 from steps.events import Event, Listener
 from steps.executor import executor
+from steps.receipts import doubts_of
 from steps.records import error_of
 from steps.scope import Errand, Outcome, Running, Scope
 from steps.timing import limited
@@ -41,6 +42,7 @@ async def run_workflow(
         report = await _to_its_end(run, scope)
     result = {"success": report.success, "outputs": report.outputs}
     if report.cancelled and scope.surroundings.halt.closed:
+        scope.unconfirmed = doubts_of(report.receipt)
         raise asyncio.CancelledError  # an earlier life was told to, and this one brought it to its end
     if not report.success:
         reason = "it was cancelled" if report.cancelled else failure(report)
@@ -96,6 +98,7 @@ async def _to_its_end(run: Running, scope: Scope) -> Report:
         run.cancel()
         await _ended(work)
         if work.exception() is None:
+            scope.unconfirmed = doubts_of(work.result().receipt)
             for error in work.result().not_undone:
                 scope.line(not_undone(error))
         raise

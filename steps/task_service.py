@@ -55,6 +55,14 @@ class Ended:
     error: Raised | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """What is known of a call that was revoked; `confirmed`: nothing of it goes on, or begins later."""
+
+    text: str
+    confirmed: bool
+
+
 class TaskService(Protocol):
     """Celery, as a step sees it."""
 
@@ -65,5 +73,5 @@ class TaskService(Protocol):
         can't be read.
         """
 
-    async def revoke(self, call: Call) -> str:
-        """Have a call dropped where it waits and ended where it runs. Says what is known of that then."""
+    async def revoke(self, call: Call) -> Revoked:
+        """Have a call dropped where it waits and ended where it runs; what is known of that then."""

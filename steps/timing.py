@@ -29,6 +29,6 @@ async def limited(timeout: float | None) -> AsyncIterator[asyncio.Timeout | None
         timer.cancel()
 
 
-def timed_out(timeout: float, result: object = None) -> StepTimedOut:
-    """The failure of a step that took longer than its timeout."""
-    return StepTimedOut(f"timed out after {format_duration(timeout)}", result)
+def timed_out(timeout: float, result: object = None, *more: str) -> StepTimedOut:
+    """The failure of a step that took longer than its timeout, and what `more` there is to say of that."""
+    return StepTimedOut("; ".join([f"timed out after {format_duration(timeout)}", *more]), result)

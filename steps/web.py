@@ -15,6 +15,7 @@ from codegen.leaves import Http
 from steps.data import json_data, plain_text, word
 from steps.errors import StepFailed
 from steps.executor import executor
+from steps.receipts import unconfirmed
 from steps.scope import Scope
 from steps.timing import limited
 from steps.unlogged import unlogged
@@ -22,6 +23,7 @@ from steps.unlogged import unlogged
 KEPT_BYTES = 1024 * 1024
 # Without a timeout of the step: a server that says nothing at all must not hold a run for ever.
 SILENCE = httpx.Timeout(300, connect=30)
+UNANSWERED = "{} may have arrived, and what it began there may go on"
 UNREADABLE = "(no address)"
 _PASSWORD = re.compile(r"(?<=://)[^/?#\s@]*@")
 
@@ -46,18 +48,19 @@ async def http(
     The body is kept up to 1 MiB. A status other than expected (default: 200 to 399) is a `StepFailed`.
     """
     address, shown = plain_text(url), shown_url(scope.mask.text(plain_text(url)))
-    result = await send(
-        method,
-        address,
-        headers={name: word(value, f"header {name!r}") for name, value in (headers or {}).items()},
-        query=json_data(dict(query or {}), "query"),
-        json=None if json_body is None else json_data(json_body, "json"),
-        body=None if body is None else plain_text(body),
-        verify_tls=verify_tls,
-        follow_redirects=follow_redirects,
-        timeout=timeout,
-        shown=shown,
-    )
+    with unconfirmed(scope, UNANSWERED.format(f"{method} {shown}")):
+        result = await send(
+            method,
+            address,
+            headers={name: word(value, f"header {name!r}") for name, value in (headers or {}).items()},
+            query=json_data(dict(query or {}), "query"),
+            json=None if json_body is None else json_data(json_body, "json"),
+            body=None if body is None else plain_text(body),
+            verify_tls=verify_tls,
+            follow_redirects=follow_redirects,
+            timeout=timeout,
+            shown=shown,
+        )
     if result.get("truncated"):
         result["body"] = scope.mask.cut(result["body"], end=True)
     status = result["status"]

@@ -5,10 +5,11 @@ import logging
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from codegen.durations import format_duration
-from codegen.result import Report, StepError
+from codegen.result import Receipt, Report, StepError
 from codegen.schedule import Ending
 from codegen.suggestions import listed
 from steps.again import done_before, kept, owners
@@ -22,6 +23,7 @@ from steps.frame import Frame
 from steps.halt import Halt
 from steps.journal import Entry
 from steps.kept_log import KeptLog
+from steps.receipts import receipt_of
 from steps.records import Part, error_of, placed
 from steps.scope import Scope, Surroundings, Undo
 from steps.work import NOT_NEEDED, Work, below, blank, inside
@@ -61,6 +63,9 @@ class WorkflowRun:
         self._driver: Driver | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.cancelled = False
+        self._asked_at: datetime | None = None
+        self._ended_before: frozenset[str] = frozenset()
+        """Steps that were cancelled before the run was: a race had been decided, or time had run out."""
         self._timed_out: StepError | None = None
         self._main_halt = Halt()
         self._not_undone: list[StepError] = []
@@ -79,6 +84,7 @@ class WorkflowRun:
     def cancel(self) -> None:
         """End what runs and start no further main step."""
         self.cancelled = True
+        self._asked_at = self._asked_at or now()
         loop = self._loop
         if loop:
             loop.call_soon_threadsafe(self._end_main)
@@ -98,6 +104,7 @@ class WorkflowRun:
             self._hear(Event("kept", "", text=listed(done)))
         if self.cancelled:
             around.journal.cancel(around.run_id)
+        self._asked_at = around.journal.asked_to_end(around.run_id) or self._asked_at
         if around.journal.cancelled(around.run_id) or (self.cancelled and around.journal.has_past):
             self._main_halt.closed = self.cancelled = True
 
@@ -130,11 +137,17 @@ class WorkflowRun:
             outputs=outputs,
             error=error,
             not_undone=tuple(self._not_undone),
+            receipt=self._receipt(start) if cancelled else None,
             steps=self._around.steps,
             logs=self._log.lines,
             start_time=start,
             end_time=now(),
         )
+
+    def _receipt(self, start: datetime) -> Receipt:
+        works = below((*self._plan.steps, *self._plan.on_failure))
+        leaves = [work.id for work in works if work.perform is not None]
+        return receipt_of(self._around.steps, leaves, self._asked_at or start, self._ended_before)
 
     async def _main(self) -> tuple[Ending, StepError | None]:
         """The main steps, and where they failed their undoing and the handlers."""
@@ -206,6 +219,8 @@ class WorkflowRun:
         journal = self._around.journal
         if left is None:
             journal.cancel(self._around.run_id)
+            records = self._around.steps.items()
+            self._ended_before |= {id for id, record in records if record.status == "cancelled"}
         if journal.left not in (0, left) and self._loop is not None:
             self._main_halt.closed = True
             self._loop.call_later(SETTLING, self._end_main, journal.left)

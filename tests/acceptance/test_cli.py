@@ -229,7 +229,13 @@ def test_ctrl_c_cancels(engine: str, number: signal.Signals, nap: Nap, stack: St
     assert result.cancelled
     assert result.steps["nap"].status == result.steps["never"].status == "cancelled"
     state = stack.flow_run(result.execution_id)["state"]
-    assert (state["type"], state["message"]) == ("CANCELLED", "Cancelled: stopped nap; 1 step did not start")
+    assert state["type"] == "CANCELLED"
+    assert state["message"].startswith("Cancelled: stopped 1 of 1 step: nap; 1 step did not start (asked at ")
+    receipt = result.receipt
+    assert receipt is not None
+    assert receipt.confirmed_at is not None
+    assert (receipt.running, receipt.stopped, receipt.never_began) == (1, ("nap",), ("never",))
+    assert result.start_time <= receipt.asked_at <= receipt.confirmed_at <= result.end_time
     assert "Cancelling" in err
 
 
@@ -264,7 +270,7 @@ def test_cancel_from_another_process(engine: str, nap: Nap, stack: Stack) -> Non
     cancel = stack("cancel", nap.name)
     out, err = process.communicate(timeout=300)
     assert cancel.returncode == 0, cancel.stdout + cancel.stderr
-    assert "stopped nap; 1 step did not start" in cancel.stdout
+    assert "stopped 1 of 1 step: nap; 1 step did not start (asked at " in cancel.stdout
     assert process.returncode == 4, out + err
     wait_until(nap.is_over)
     again = stack("cancel", RunResult.model_validate_json(out).execution_id)

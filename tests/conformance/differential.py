@@ -37,7 +37,7 @@ from tests.conformance.moments import differing
 from tests.conformance.whole_language import WholeLanguage, leaves_of
 
 _AN_HOUR = 3600.0
-_TIMES = frozenset({"started_at", "ended_at", "start_time", "end_time", "time"})
+_TIMES = frozenset({"started_at", "ended_at", "start_time", "end_time", "time", "asked_at", "confirmed_at"})
 
 
 def rehearsal_of(seed: int) -> Rehearsal:

@@ -17,7 +17,7 @@ from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Submission
 from codegen.document import canonical
 from flows.endings import why
-from rehearsal.course import Course, main_leaves
+from rehearsal.course import Course
 from rehearsal.form import LaterLife, Life
 from rehearsal.reading import Rehearsal
 from rehearsal.stages import RehearsedRun
@@ -62,7 +62,7 @@ async def _lived_there(
         again_from=again_from,
     )
     report = await run_remotely(link_to(settings), sent, recorder)
-    return Course(report, why(report, main_leaves(rehearsal.workflow)), tuple(recorder.events))
+    return Course(report, why(report), tuple(recorder.events))
 
 
 async def _died_here(

@@ -430,7 +430,8 @@ async def test_a_call_that_was_revoked_is_not_followed(theirs: Theirs) -> None:
 async def test_what_was_never_sent_needs_no_revocation(theirs: Theirs) -> None:
     """It says that."""
     call = call_of(theirs, 64)
-    assert (await TaskLink(theirs.settings).revoke(call)).endswith("was not sent")
+    revoked = await TaskLink(theirs.settings).revoke(call)
+    assert (revoked.text, revoked.confirmed) == (f"{call.label} was not sent", True)
 
 
 async def test_many_calls_are_revoked_together(theirs: Theirs) -> None:
@@ -441,7 +442,8 @@ async def test_many_calls_are_revoked_together(theirs: Theirs) -> None:
             await TaskLedger(backend).set(call.id, "sent")
     link = TaskLink(theirs.settings)
     said = await asyncio.gather(*(link.revoke(call) for call in calls))
-    assert [text for text in said if "no worker has received it" not in text] == []
+    assert [one.text for one in said if "no worker has received it" not in one.text] == []
+    assert not any(one.confirmed for one in said)
 
 
 async def test_a_restart_of_the_result_backend_is_waited_out(own_redis: RedisServer, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from steps.interpreter import interpret
 from steps.journal import Entry, Journal
 from steps.scope import Scope, Surroundings
 from steps.secret_values import FromMapping, Secrets
-from steps.task_service import Call, Ended, Raised, Tell
+from steps.task_service import Call, Ended, Raised, Revoked, Tell
 
 Behaviour = Callable[[Call], Ended]
 
@@ -28,12 +28,13 @@ def adds(call: Call) -> Ended:
 class Celery:
     """Tasks in memory; `behaviour` does them, and those named wait for ever."""
 
-    def __init__(self, behaviour: Behaviour = adds, *, waits: str = "") -> None:
+    def __init__(self, behaviour: Behaviour = adds, *, waits: str = "", confirms: bool = True) -> None:
         self.calls: list[Call] = []
         self.revoked: list[Call] = []
         self.began = asyncio.Event()
         self._behaviour = behaviour
         self._waits = waits
+        self._confirms = confirms
 
     async def run(self, call: Call, tell: Tell) -> Ended:
         self.calls.append(call)
@@ -43,10 +44,12 @@ class Celery:
             await asyncio.Event().wait()
         return self._behaviour(call)
 
-    async def revoke(self, call: Call) -> str:
+    async def revoke(self, call: Call) -> Revoked:
         self.revoked.append(call)
         await asyncio.sleep(0)
-        return f"{call.task} is revoked: a confirmed it"
+        if self._confirms:
+            return Revoked(f"{call.task} is revoked: a confirmed it", confirmed=True)
+        return Revoked(f"{call.task} is revoked: a can't end it", confirmed=False)
 
 
 class Kept:

@@ -17,6 +17,7 @@ from steps.errors import StepTimedOut
 from steps.events import Event
 from steps.places import MOST, room
 from steps.scope import Outcome, Scope, Spot, Surroundings
+from steps.survivors import Process
 from steps.testing import Recorder
 from tests.unit.waiting import wait_until
 
@@ -352,6 +353,43 @@ class TestEndings:
         found = [int(pid) for pid in file.read_text().split()]
         assert not alive(found[0])
         await wait_until(lambda: not any(map(alive, found)))
+
+    async def test_what_left_the_group_is_ended_too(self, tmp_path: Path) -> None:
+        """Politely at first, then for good."""
+        file, cleaned = tmp_path / "pids", tmp_path / "cleaned"
+        polite = f"trap 'touch {cleaned}; exit' TERM; echo $$ >> {file}; while :; do sleep 0.05; done"
+        stubborn = f"trap '' TERM; echo $$ >> {file}; while :; do sleep 0.05; done"
+        text = "; ".join(f'setsid sh -c "{one}" >/dev/null 2>&1 &' for one in (polite, stubborn))
+        text = text.replace("&;", "&").replace("$$", "\\$\\$")
+        running = asyncio.create_task(command(scope(), f"{text} sleep 600"))
+        await wait_until(pids(file, 2))
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert not any(alive(int(pid)) for pid in file.read_text().split())
+        assert cleaned.exists()
+
+    async def test_what_an_earlier_step_left_in_the_background_is_not_ended(self, tmp_path: Path) -> None:
+        """It belongs to an execution that has ended by itself, of the same step even."""
+        file, here = tmp_path / "pids", scope()
+        await command(here, f"setsid sleep 600 >/dev/null 2>&1 & echo $! > {file}")
+        with pytest.raises(StepTimedOut):
+            await command(here, "sleep 600", timeout=0.5)
+        pid = int(file.read_text())
+        assert alive(pid)
+        os.kill(pid, signal.SIGKILL)
+
+    async def test_who_cannot_be_ended_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where the system lets nobody end it, as with what runs as somebody else."""
+        monkeypatch.setattr("steps.child.GRACE", 0.1)
+        monkeypatch.setattr("steps.child.GONE_WITHIN", 0.5)
+        nobody = Process(2**30, "stubborn", escaped=True)
+        monkeypatch.setattr("steps.child.running", lambda mark, group: [nobody])
+        here, told = scope(), f"still running: stubborn (process {nobody.pid})"
+        with pytest.raises(StepTimedOut) as raised:
+            await command(here, "sleep 600", timeout=0.5)
+        assert raised.value.message == f"timed out after 500ms; {told}"
+        assert here.unconfirmed == told
 
     async def test_a_second_cancel_kills_without_grace(self, tmp_path: Path) -> None:
         """Whoever insists gets it."""
