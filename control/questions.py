@@ -12,8 +12,8 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from control.errors import AnswerRefused, NoSuchQuestion
 from steps.scope import Answer
 
-FLOW, PAUSE, STEP = "approval", "approval", "step"
-"""The flow whose runs are questions, the key of their pause, and the parameter that names the step."""
+FLOW, PAUSE, STEP, TRY = "approval", "approval", "step", "try"
+"""The flow whose runs are questions, the key of their pause, and the parameters that name step and try."""
 LONGEST_COMMENT = 2_000
 
 

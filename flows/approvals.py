@@ -22,7 +22,7 @@ from prefect.context import FlowRunContext
 from prefect.logging.loggers import flow_run_logger, get_run_logger
 from prefect.utilities.urls import url_for
 
-from flows.question_runs import AWAY, Asked, closed, ending_of, known_run, run_of_question
+from flows.question_runs import AWAY, Asked, closed, ending_of, holds, known_run, run_of_question
 from steps.clock import present
 from steps.scope import Answer, Question, Scope
 
@@ -49,8 +49,7 @@ class Desk:
     async def ask(self, question: Question, scope: Scope) -> Answer | None:
         """The answer, however long it takes; None where nobody has given one in time."""
         async with get_client() as api:
-            async with self._opening:
-                asked = Asked(api, question, await self._run(api, question, scope))
+            asked = Asked(api, question, await self._whole_run(api, question, scope))
             try:
                 async with self._opening:
                     await asked.pause()
@@ -78,19 +77,28 @@ class Desk:
         finally:
             del self.open[asked.run.id]
 
+    async def _whole_run(self, api: Api, question: Question, scope: Scope) -> FlowRun:
+        """The question's flow run. Who is cancelled while Prefect makes it leaves no question behind."""
+        async with self._opening:
+            making = asyncio.create_task(self._run(api, question, scope))
+            try:
+                return await asyncio.shield(making)
+            except asyncio.CancelledError:
+                await _briefly(_closed_once_made(api, question, making, scope))
+                raise
+
     async def _run(self, api: Api, question: Question, scope: Scope) -> FlowRun:
         """The question's flow run.
 
-        Of a run that goes on in another process, or is retried in Prefect, it is the one of before, unless
-        that brought no yes. An answer holds for its own turn: not for the next round of a group around it.
+        Of a run that goes on in another process, or is retried in Prefect, it may be the one of before.
         """
-        asked = f"{question.key}.{scope.surroundings.journal.turn(scope.key)}"
+        journal = scope.surroundings.journal
         while True:
-            self._asked[asked] += 1
-            key = f"{asked}.{self._asked[asked]}"
-            known = await known_run(api, key) if scope.surroundings.journal.is_later else None
-            run = known or await run_of_question(api, question, key, scope.surroundings.name)
-            if run.state is None or not run.state.is_final() or run.state.is_completed():
+            self._asked[question.key] += 1
+            key = f"{question.key}.{self._asked[question.key]}"
+            known = await known_run(api, key) if journal.is_later else None
+            run = known or await run_of_question(api, question, key, scope.surroundings.name, journal.attempt)
+            if holds(run, journal.attempt):
                 return run
 
     async def _tell(self, asked: Asked, scope: Scope) -> None:
@@ -118,6 +126,17 @@ def desk_of(root: str) -> Desk:
         desk = Desk(root)
         _desk.set(desk)
     return desk
+
+
+async def _closed_once_made(
+    api: Api, question: Question, making: asyncio.Task[FlowRun], scope: Scope
+) -> None:
+    try:
+        run = await making
+    except AWAY as error:
+        get_run_logger().warning("Whether %r is still asked is not known: %s", question.about, error)
+        return
+    await _closed(Asked(api, question, run), scope)
 
 
 async def _closed(asked: Asked, scope: Scope) -> None:

@@ -20,12 +20,13 @@ from prefect.logging.loggers import get_run_logger
 from prefect.states import Cancelled, Completed, Failed, Paused
 
 from codegen.naming import title
-from control.questions import FLOW, PAUSE, STEP, answer_in, form
+from control.questions import FLOW, PAUSE, STEP, TRY, answer_in, form
 from steps.errors import StepFailed
 from steps.scope import Answer, Question
 
 FIRST_LOOK, LONGEST_BETWEEN_LOOKS = 1.0, 10.0
 _GROWTH = 1.5
+WITHDRAWN, TIMED_OUT = "Withdrawn", "TimedOut"
 AWAY = (httpx.HTTPError, PrefectException)
 _KEYS = {str(key): value for key, value in keyset_from_base_key(PAUSE).items()}
 
@@ -66,6 +67,8 @@ class Asked:
 
     async def answer(self) -> Answer | None:
         """Wait for the answer. This is the one place where an approval waits."""
+        if self.run.state is not None and self.run.state.name == TIMED_OUT:
+            return None
         pause = FIRST_LOOK
         deadline = self._deadline()
         while (left := (deadline - datetime.now(UTC)).total_seconds()) > 0:
@@ -141,7 +144,7 @@ async def _given(api: Api, question: UUID) -> Answer | None:
     return answer_in(found[0].value, at.isoformat())
 
 
-async def run_of_question(api: Api, question: Question, key: str, workflow: str) -> FlowRun:
+async def run_of_question(api: Api, question: Question, key: str, workflow: str, attempt: int) -> FlowRun:
     """The question's flow run, a subflow of the one that asks. The same question has the same run."""
     here = FlowRunContext.get()
     parent = await _place_in(api, here.flow_run, key) if here is not None and here.flow_run else None
@@ -152,7 +155,7 @@ async def run_of_question(api: Api, question: Question, key: str, workflow: str)
         json={
             "flow_id": str(flow),
             "name": f"{title(workflow)}: {question.about}"[:200],
-            "parameters": {STEP: question.about, "message": question.message},
+            "parameters": {STEP: question.about, "message": question.message, TRY: attempt},
             "parent_task_run_id": parent,
             "idempotency_key": key,
             "tags": [FLOW],
@@ -166,6 +169,16 @@ async def known_run(api: Api, key: str) -> FlowRun | None:
     """The question's flow run from an earlier life of the run."""
     wanted = by.FlowRunFilter(idempotency_key=by.FlowRunFilterIdempotencyKey(any_=[key]))
     return next(iter(await api.read_flow_runs(flow_run_filter=wanted, limit=1)), None)
+
+
+def holds(run: FlowRun, attempt: int) -> bool:
+    """Whether a question of an earlier life, and what became of it, is one of this try of the run.
+
+    What was withdrawn is asked again, and in another try all that did not bring a yes.
+    """
+    if run.state is None or not run.state.is_final() or run.state.is_completed():
+        return True
+    return run.parameters.get(TRY) == attempt and run.state.name != WITHDRAWN
 
 
 async def _place_in(api: Api, around: FlowRun, key: str) -> str:
@@ -182,7 +195,7 @@ async def _place_in(api: Api, around: FlowRun, key: str) -> str:
 
 def withdrawn() -> State[Any]:
     """How a question ends that nobody waits for."""
-    return Cancelled(message="Nobody waits for an answer any more")
+    return Cancelled(name=WITHDRAWN, message="Nobody waits for an answer any more")
 
 
 def _is_new(state: State[Any] | None) -> bool:
@@ -192,7 +205,7 @@ def _is_new(state: State[Any] | None) -> bool:
 
 def ending_of(answer: Answer | None) -> State[Any]:
     if answer is None:
-        return Failed(name="TimedOut", message="Nobody answered in time")
+        return Failed(name=TIMED_OUT, message="Nobody answered in time")
     comment = f": {answer.comment}" if answer.comment else ""
     if answer.approved:
         return Completed(name="Approved", message=f"Approved by {answer.by}{comment}")

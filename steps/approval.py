@@ -46,7 +46,7 @@ async def approval(
 ) -> dict[str, Any]:
     """Ask a person; the result is the answer: `approved`, `by`, `at` and `comment`. A no is a failure."""
     question = Question(
-        key=scope.key,
+        key=key_of_turn(scope),
         about=about(scope),
         message=scope.mask.text(str(message)),
         approvers=tuple(approvers),
@@ -156,14 +156,19 @@ class _OnceAStart:
             raise StepFailed(start.refusal.message)
 
     async def _refusal(self, scope: Scope) -> StepFailed | None:
-        # Whichever execution asks: of a run that is tried again the first one may not be run again.
+        # Whichever execution asks: in another life, or another round, it may be another one.
         around = scope.spots[:-1] if self._fans_out else scope.spots
-        key = Scope(scope.surroundings, self._step, spots=around).key
+        key = f"{key_of_turn(Scope(scope.surroundings, self._step, spots=around))}.start"
         try:
-            await permission(start_of(f"step {self._step!r}", f"{key}.start", scope.path, scope), scope)
+            await permission(start_of(f"step {self._step!r}", key, scope.path, scope), scope)
         except StepFailed as failure:
             return failure
         return None
+
+
+def key_of_turn(scope: Scope) -> str:
+    """The key of the execution under way, or of a start of all: another one in the next round around it."""
+    return f"{scope.key}.{scope.surroundings.journal.turn(scope.key)}"
 
 
 def start_of(what: str, key: str, about: str, scope: Scope) -> Question:

@@ -53,7 +53,9 @@ class Execution:
         if not spots:
             self.leave("skipped")
             return self._told(scope, StepRecord(status="skipped", started_at=begun, ended_at=now()))
-        return gathered(await self._fan_out(spots), begun)
+        records = await self._fan_out(spots)
+        self._journal.all_ended(scope.key)
+        return gathered(records, begun)
 
     @property
     def id(self) -> str:
@@ -147,7 +149,7 @@ class Execution:
         except asyncio.CancelledError:
             record = _cancelled(scope, begun)
         if self._work.perform is None or self._work.on_error is not None:
-            self._journal.ended(scope.key, record.status)
+            self._journal.ended(scope.key, record.status, tried=self._work.perform is not None)
         if record.status == "succeeded" and record.error is None and self._work.rollback is not None:
             scope.surroundings.undos.pop(scope.identity, None)  # a step that ran again was done now
             number = self._journal.number(scope.key)

@@ -259,6 +259,10 @@ class Journal:
         """Something begins. Returns once that is right here: another process may have the run by now."""
         await self._store.held()
 
+    def all_ended(self, key: str) -> None:
+        """The executions of a step that fans out are over; the next ones are in another round around it."""
+        self._turns.end_all(key)
+
     async def begin(self, key: str) -> None:
         """An execution begins of which there must be no second one. Returns once that is safe."""
         if self._forgotten:
@@ -282,9 +286,11 @@ class Journal:
         """Steps inside an execution are ended from outside, as the record says."""
         self._write("cut", key, record=record)
 
-    def ended(self, key: str, status: StepStatus) -> None:
-        """An execution is over, with all that was done about its failure."""
+    def ended(self, key: str, status: StepStatus, *, tried: bool) -> None:
+        """An execution is over, with all that was done about its failure; a group's is not `tried` before."""
         self._over[key] += 1
+        if not tried:
+            self._turns.end(key)
         ends = self._ends.get(key)
         number, past = ends.popleft() if ends else (0, None)
         if past is not None and past.status == status:

@@ -37,16 +37,26 @@ def around(key: str) -> Iterator[str]:
 class Turns:
     """How often the execution of each key has ended, counted anew in each execution around it.
 
+    All executions of a step that fans out are together one around each of them.
     Every life of a run comes to the same numbers, also one that does not go again into what had ended.
     """
 
     def __init__(self) -> None:
         self._ended: Counter[str] = Counter()
+        self._touched: set[str] = set()
 
     def end(self, key: str) -> None:
         """An execution with this key has ended."""
-        *_, (place, _) = self._on_the_way(key)
+        *around, (place, _) = self._on_the_way(key)
         self._ended[place] += 1
+        self._touched.update(outer for outer, _ in around)
+
+    def end_all(self, key: str) -> None:
+        """All executions have ended that have their numbers after this key; it counts if there were any."""
+        *_, (place, _) = self._on_the_way(key)
+        if place in self._touched:
+            self._touched.remove(place)
+            self._ended[place] += 1
 
     def of(self, key: str) -> str:
         """What tells the execution under way from all others with this key: the number of each around it."""

@@ -89,8 +89,9 @@ class Errand:
 class Question:
     """What a person is asked before anything goes on.
 
-    `key` is the same whenever the same question of the same run is asked; `about` is what people call it:
-    a step. Only `approvers` may answer, where there are any, and within `timeout` seconds.
+    `key` is the same whenever the same question of the same run is asked, be it in another life or try of
+    the run, but not in the next round of a group; `about` is what people call it: a step. Only `approvers`
+    may answer, where there are any, and within `timeout` seconds.
     """
 
     key: str

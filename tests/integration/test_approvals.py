@@ -20,19 +20,20 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import get_current_settings
 from prefect.states import Cancelling
 
-from codegen.result import RunResult, StepRecord
+from codegen.result import RunResult
 from control.client import PrefectClient
 from control.errors import AnswerRefused, NoSuchQuestion
 from control.questions import OpenQuestion, open_questions
 from control.run_tree import family
 from flows.approvals import Desk
-from flows.question_runs import run_of_question
+from flows.question_runs import known_run, run_of_question
 from flows.router import route_workflow
 from flows.session import Session, listening
 from rehearsal.server import temporary_server
+from steps.approval import key_of_turn
 from steps.events import ignore
-from steps.journal import Journal
-from steps.scope import Answer, Question, Scope, Surroundings
+from steps.journal import Entry, Journal
+from steps.scope import Question, Scope, Surroundings
 from tests.unit.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -268,7 +269,7 @@ def test_a_run_that_waits_is_cancelled(start: Starter, tmp_path: Path) -> None:
     done(lambda api: api.set_flow_run_state(UUID(run.id), Cancelling()))
     assert run.ended().cancelled
     assert (tmp_path / "log").read_text() == "end\n"
-    assert flow_run(question.id).state_name == "Cancelled"
+    assert flow_run(question.id).state_name == "Withdrawn"
 
 
 @pytest.mark.parametrize(("approve", "word"), [(True, "Approved"), (False, "Denied")])
@@ -348,46 +349,72 @@ async def test_many_questions_are_put_one_after_the_other(monkeypatch: pytest.Mo
     await asyncio.wait(asking)
 
 
-async def test_a_question_that_was_answered_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that takes over a run finds the yes of before; after a no it asks anew."""
-    run_id = str(uuid4())
-    scope = Scope(Surroundings(run_id, "Release"), "ask")
+class Lives:
+    """The lives of one run, each with a desk of its own, and with its one question."""
 
-    async def asked(question: Question, answer: bool | None) -> Answer | None:
-        asking = asyncio.create_task(Desk(run_id).ask(question, scope))
+    def __init__(self) -> None:
+        self.run_id = str(uuid4())
+
+    def desk(self, attempt: int = 1, *, is_new: bool = False) -> tuple[Desk, Question, Scope]:
+        entries = [] if is_new else [Entry("start", attempt=attempt)]
+        journal = Journal(self.run_id, None, entries, attempt=attempt)
+        scope = Scope(Surroundings(self.run_id, "Release", journal=journal), "ask")
+        return Desk(self.run_id), Question(key_of_turn(scope), self.run_id, "Go?", (), 60.0), scope
+
+    async def asked(self, answer: bool | None, attempt: int = 1, *, is_new: bool = False) -> bool:
+        """What the question brings; None: nobody answers now."""
+        desk, question, scope = self.desk(attempt, is_new=is_new)
+        asking = asyncio.create_task(desk.ask(question, scope))
         if answer is not None:
-            await _answered(question.key, answer)
-        return await asking
-
-    for key, first, again in (("yes", True, None), ("no", False, True)):
-        question = Question(f"{run_id}.{key}", f"{run_id}.{key}", "Go?", (), 60.0)
-        before = await asked(question, first)
-        after = await asked(question, again)
-        assert before is not None
-        assert after is not None
-        assert (before.approved, after.approved) == (first, True)
-        assert (before == after) is first
+            await _answered(question.about, answer)
+        found = await asking
+        assert found is not None
+        return found.approved
 
 
-async def test_a_yes_holds_for_its_own_round_only() -> None:
-    """A process that takes over a run after the round in which it was given asks anew in the next one."""
-    run_id = str(uuid4())
-    journal = Journal(run_id)
-    scope = Scope(Surroundings(run_id, "Release", journal=journal), "ask")
+async def test_a_yes_is_not_asked_for_again() -> None:
+    """Neither in a process that takes over the run, nor in another try of it."""
+    lives = Lives()
+    assert await lives.asked(True, is_new=True)
+    assert await lives.asked(None)
+    assert await lives.asked(None, attempt=2)
 
-    async def asked(answer: bool) -> Answer | None:
-        answering = asyncio.create_task(_answered(scope.key, answer))
-        try:
-            return await Desk(run_id).ask(Question(scope.key, scope.key, "Go?", (), 60.0), scope)
-        finally:
-            answering.cancel()
 
-    first = await asked(True)
-    journal.tried(scope.key, StepRecord(status="succeeded"))
-    second = await asked(False)
-    assert first is not None
-    assert second is not None
-    assert (first.approved, second.approved) == (True, False)
+async def test_a_no_holds_for_its_own_try() -> None:
+    """A process that takes over the run finds it; in another try it is asked again."""
+    lives = Lives()
+    assert not await lives.asked(False, is_new=True)
+    assert not await lives.asked(None)
+    assert await lives.asked(True, attempt=2)
+
+
+@pytest.mark.parametrize("when", ["while Prefect makes it", "while it waits"])
+async def test_a_question_whose_step_is_cancelled_is_withdrawn(
+    monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Also one that Prefect makes just then. A process that takes over the run asks it anew."""
+    lives, made = Lives(), asyncio.Event()
+
+    async def slowly(*arguments: Any) -> FlowRun:
+        run = await run_of_question(*arguments)
+        made.set()
+        await asyncio.sleep(0.2)
+        return run
+
+    monkeypatch.setattr("flows.approvals.run_of_question", slowly)
+    desk, question, scope = lives.desk(is_new=True)
+    asking = asyncio.create_task(desk.ask(question, scope))
+    await made.wait()
+    if when == "while it waits":
+        await asyncio.to_thread(until, lambda: bool(desk.open), "the question")
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    async with get_client() as api:
+        found = await known_run(api, f"{question.key}.1")
+    assert found is not None
+    assert found.state_name == "Withdrawn"
+    assert await lives.asked(True)
 
 
 async def _answered(about: str, approve: bool) -> None:

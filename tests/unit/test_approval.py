@@ -12,12 +12,13 @@ from codegen.result import Report
 from rehearsal.lives import Kept
 from steps.approval import PATIENCE, asked_instead, asking
 from steps.approved_run import run_of
+from steps.block import Block
 from steps.driver import Driver
 from steps.frame import Frame
 from steps.halt import Halt
 from steps.interpreter import interpret, plan
 from steps.journal import Journal
-from steps.scope import Answer, Ask, Question, Scope, Surroundings
+from steps.scope import Answer, Ask, Outcome, Question, Scope, Surroundings
 from steps.workflow_run import Plan, WorkflowRun
 
 
@@ -74,7 +75,7 @@ async def test_the_message_is_rendered() -> None:
     person = Person()
     report = await interpreted(document(ask(approvers=["ann"], timeout="1h")), person)
     assert report.steps["ask"].result == {"approved": True, "by": "ann", "at": "now", "comment": "so be it"}
-    assert person.questions == [Question("r.ask", "ask", "Release 3?", ("ann",), 3600.0)]
+    assert person.questions == [Question("r.ask.0.0", "ask", "Release 3?", ("ann",), 3600.0)]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,45 @@ async def test_another_try_asks_the_same_question() -> None:
         made, surroundings = asking_plan(document(step), person)
         journal = Journal("r", kept, list(kept.entries), attempt=attempt)
         await WorkflowRun(made, replace(surroundings, journal=journal)).run()
-    assert [question.key for question in person.questions] == ["r.a.start", "r.a.start"]
+    assert [question.key for question in person.questions] == ["r.a.0.0.start", "r.a.0.0.start"]
+
+
+@pytest.mark.parametrize("kind", ["a step", "a group"])
+async def test_each_round_asks_a_question_of_its_own(kind: str) -> None:
+    """Whichever execution asks in it, in every life: the yes of one round is none for the next."""
+    one = {"id": "one", "type": "set", "values": {"x": "{{ item }}"}}
+    step: dict[str, Any] = one if kind == "a step" else {"id": "all", "type": "sequential", "steps": [one]}
+    # In each round another execution is the first that is not skipped.
+    step |= {"for_each": [0, 1, 2], "max_parallel": 1, "when": "steps.count.outputs.n + item > 2"}
+    count = {"id": "count", "type": "set", "values": {"n": 1}}
+    rounds: dict[str, Any] = {"id": "rounds", "type": "sequential", "steps": [count, step]}
+    rounds["repeat"] = {"until": "steps.count.outputs.n == 3", "max": 3, "delay": 0}
+    expected = [f"r.{step['id']}.0.{number}.start" for number in range(3)]
+    whole = Kept()
+    assert await _keys_asked_for(document(rounds), whole) == expected
+    for ended in range(1, len(whole.entries)):
+        keys = await _keys_asked_for(document(rounds), Kept(whole.entries[:ended]))
+        assert keys == expected[len(expected) - len(keys) :]
+
+
+async def _keys_asked_for(given: dict[str, Any], kept: Kept) -> list[str]:
+    """A life of a run of counted rounds, the last step of each of which requires approval."""
+
+    async def count(scope: Scope) -> Outcome:
+        before = [entry for entry in kept.entries if entry.kind == "tried" and entry.key == scope.key]
+        return Outcome(outputs={"n": len(before) + 1})
+
+    person = Person()
+    made = plan(parse(given))
+    (rounds,) = made.steps
+    assert isinstance(rounds.inner, Block)
+    counting, *others = rounds.inner.works
+    works = (replace(counting, perform=count), *map(asking, others))
+    made = replace(made, steps=(replace(rounds, inner=replace(rounds.inner, works=works)),))
+    journal = Journal("r", kept, list(kept.entries))
+    report = await WorkflowRun(made, replace(around(person), journal=journal)).run()
+    assert report.success
+    return [question.key for question in person.questions]
 
 
 async def test_a_group_asks_before_its_first_step() -> None:
