@@ -93,6 +93,8 @@ async def try_again(
     if scheduled:  # not at once: its worker must not begin before it is said from where
         await _set(api, run, AwaitingRetry(scheduled_time=datetime.now(UTC) + _LATER))
         await _say_from_where(api, run, start)
+        if not await _is_scheduled(api, run):
+            raise NotAgain(run.name, "it was cancelled in that moment")
         await _set(api, run, AwaitingRetry(), force=True)
     else:
         # The usual rules are for processes that end: they don't let a run that was cancelled begin.
@@ -125,6 +127,11 @@ async def _set(api: Api, run: FlowRun, state: State[None], *, force: bool = Fals
     raise NotAgain(run.name, str(getattr(told.details, "reason", None) or told.status.value))
 
 
+async def _is_scheduled(api: Api, run: FlowRun) -> bool:
+    state = (await api.read_flow_run(run.id)).state
+    return state is not None and state.is_scheduled()
+
+
 async def _say_from_where(api: Api, run: FlowRun, start: str | None) -> None:
     """Somebody may have asked before for the same try, which then did not begin."""
     key = start_key(run.run_count + 1)
@@ -139,8 +146,8 @@ def _check(run: FlowRun, is_alive: IsAlive, *, here: bool) -> None:
         raise NotAgain(run.name, "it is a part of another run, which can be tried again")
     if run.run_count == 0:
         raise NotAgain(run.name, "it has not begun yet")
-    if not here and _comes(run):
-        raise NotAgain(run.name, _ALREADY)
+    if not here:
+        _check_nobody_comes(run)
     alive = is_alive(str(run.id))
     if alive or (alive is None and not _is_final(run)):
         state = run.state.name if run.state and not _is_final(run) else "another try of it goes on"
@@ -149,15 +156,16 @@ def _check(run: FlowRun, is_alive: IsAlive, *, here: bool) -> None:
         )
 
 
-def _comes(run: FlowRun) -> bool:
-    """Whether a worker begins another try of the run, or is about to."""
+def _check_nobody_comes(run: FlowRun) -> None:
+    """A worker may be about to begin another try of the run, or have just begun it."""
     if run.deployment_id is None or run.state is None or waits(run):
-        return False
+        return
     state = run.state
     if state.is_scheduled():
-        return True
-    begins = state.is_pending() or (state.is_running() and run.run_count > 1)
-    return begins and datetime.now(UTC) - state.timestamp < _COMING_UP
+        raise NotAgain(run.name, _ALREADY)
+    left = (_COMING_UP - (datetime.now(UTC) - state.timestamp)).total_seconds()
+    if left > 0 and (state.is_pending() or (state.is_running() and run.run_count > 1)):
+        raise NotAgain(run.name, f"{_ALREADY}; should the process of that try have died, ask in {left:.0f} s")
 
 
 def _check_start(run: FlowRun, start: str | None, ran: Mapping[str, Any] | None) -> None:

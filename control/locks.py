@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import IO
 
+_GLANCE = 0.1
+"""Seconds that outlast the moment for which `is_held` has a lock."""
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
 
@@ -40,6 +42,7 @@ def take(file: Path, patience: float) -> int | None:
 
 def opened_alone(file: Path) -> IO[bytes] | None:
     """A file that its holder may delete, locked until it is closed; None: another process has it open."""
+    deadline = time.monotonic() + _GLANCE
     while True:
         opened = open(file, "a+b", buffering=0, opener=_private)  # noqa: SIM115 - closed by whoever has it
         try:
@@ -47,9 +50,11 @@ def opened_alone(file: Path) -> IO[bytes] | None:
             if os.fstat(opened.fileno()).st_nlink:
                 return opened
         except BlockingIOError:
-            opened.close()
-            return None
-        opened.close()  # it was deleted a moment ago
+            if time.monotonic() > deadline:
+                opened.close()
+                return None
+            time.sleep(0.02)
+        opened.close()  # it was deleted a moment ago, or somebody looks
 
 
 def is_held(file: Path) -> bool:

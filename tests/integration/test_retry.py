@@ -8,7 +8,7 @@ import pytest
 from prefect import get_client
 from prefect.client.orchestration import PrefectClient as Api
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.states import AwaitingRetry, Completed, Failed, Pending, Running
+from prefect.states import AwaitingRetry, Cancelled, Completed, Failed, Pending, Running
 
 from control.again import start_key, try_again
 from control.errors import NotAgain
@@ -78,6 +78,20 @@ async def test_only_one_of_two_on_different_machines_has_it_tried_again(deployed
             await try_again(api, run, "c", lambda _: None)
         inputs = await api.filter_flow_run_input(run.id, start_key(run.run_count + 1), 9, set())
         assert [one.value for one in inputs] == ["b"]
+
+
+async def test_a_run_that_is_cancelled_meanwhile_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for another try is told."""
+
+    async def cancelled_first(api: Api, run: FlowRun, start: str | None) -> None:
+        await api.set_flow_run_state(run.id, Cancelled(), force=True)
+
+    monkeypatch.setattr("control.again._say_from_where", cancelled_first)
+    async with get_client() as api:
+        run = await ended(api, deployed=True)
+        with pytest.raises(NotAgain, match="it was cancelled"):
+            await try_again(api, run, None, lambda _: False)
+        assert (await api.read_flow_run(run.id)).state_name == "Cancelled"
 
 
 @pytest.mark.parametrize("state", [AwaitingRetry(), Pending(), Running()])
