@@ -10,7 +10,7 @@ from prefect.client.orchestration import PrefectClient as Api
 from prefect.client.schemas.objects import FlowRun, StateType
 
 from control.errors import AnswerRefused, NoSuchQuestion
-from steps.scope import Answer
+from steps.questions import Answer
 
 FLOW, PAUSE, STEP, TRY = "approval", "approval", "step", "try"
 """The flow whose runs are questions, the key of their pause, and the parameters that name step and try."""

@@ -24,7 +24,8 @@ from prefect.utilities.urls import url_for
 
 from flows.question_runs import AWAY, Asked, closed, ending_of, holds, known_run, run_of_question
 from steps.clock import present
-from steps.scope import Answer, Question, Scope
+from steps.questions import Answer, Question
+from steps.scope import Scope
 
 _LAST_WORDS = 5.0
 """Seconds that a run which is being cancelled takes at most to withdraw a question."""

@@ -22,7 +22,7 @@ from prefect.states import Cancelled, Completed, Failed, Paused
 from codegen.naming import title
 from control.questions import FLOW, PAUSE, STEP, TRY, answer_in, form
 from steps.errors import StepFailed
-from steps.scope import Answer, Question
+from steps.questions import Answer, Question
 
 FIRST_LOOK, LONGEST_BETWEEN_LOOKS = 1.0, 10.0
 _GROWTH = 1.5

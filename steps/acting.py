@@ -15,7 +15,8 @@ from steps.clock import present
 from steps.data import json_data
 from steps.errors import StepFailed
 from steps.executor import Plain
-from steps.scope import Answer, Question, Scope
+from steps.questions import Answer, Question
+from steps.scope import Scope
 from steps.timing import limited
 
 HARMLESS: frozenset[type[Leaf]] = frozenset({Set, Fail, Stop, Validation})
@@ -129,7 +130,7 @@ class Actors:
 
     async def answer(self, question: Question, scope: Scope) -> Answer | None:
         """What a person says who is asked; None where nobody does in time."""
-        is_step = question.key == scope.key
+        is_step = question.key == scope.turn
         behaviour = self._behaviour(scope) if is_step else self._of_all(question.about)
         reply, takes = behaviour.answer, behaviour.takes if is_step else 0.0
         if reply.approved is None or takes > question.timeout:

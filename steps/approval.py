@@ -16,7 +16,8 @@ from codegen.result import StepError
 from steps.clock import present
 from steps.errors import StepFailed
 from steps.executor import executor
-from steps.scope import Answer, Ask, Outcome, Question, Scope, Surroundings
+from steps.questions import Answer, Question
+from steps.scope import Ask, Outcome, Scope, Surroundings
 from steps.work import Inner, Work, inside
 
 PATIENCE = 30 * 86_400.0
@@ -46,7 +47,7 @@ async def approval(
 ) -> dict[str, Any]:
     """Ask a person; the result is the answer: `approved`, `by`, `at` and `comment`. A no is a failure."""
     question = Question(
-        key=key_of_turn(scope),
+        key=scope.turn,
         about=about(scope),
         message=scope.mask.text(str(message)),
         approvers=tuple(approvers),
@@ -158,17 +159,12 @@ class _OnceAStart:
     async def _refusal(self, scope: Scope) -> StepFailed | None:
         # Whichever execution asks: in another life, or another round, it may be another one.
         around = scope.spots[:-1] if self._fans_out else scope.spots
-        key = f"{key_of_turn(Scope(scope.surroundings, self._step, spots=around))}.start"
+        key = f"{Scope(scope.surroundings, self._step, spots=around).turn}.start"
         try:
             await permission(start_of(f"step {self._step!r}", key, scope.path, scope), scope)
         except StepFailed as failure:
             return failure
         return None
-
-
-def key_of_turn(scope: Scope) -> str:
-    """The key of the execution under way, or of a start of all: another one in the next round around it."""
-    return f"{scope.key}.{scope.surroundings.journal.turn(scope.key)}"
 
 
 def start_of(what: str, key: str, about: str, scope: Scope) -> Question:

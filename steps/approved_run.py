@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from codegen.result import Report, StepError, StepRecord
-from steps.approval import key_of_turn, permission, start_of
+from steps.approval import permission, start_of
 from steps.errors import StepFailed
 from steps.events import now
 from steps.receipts import receipt_of
@@ -65,7 +65,7 @@ class ApprovedRun:
     async def _asked(self) -> None:
         scope = Scope(self._around, START)
         about = self._around.path.rstrip("/") or START
-        await permission(start_of("a run", f"{key_of_turn(scope)}.approval", about, scope), scope)
+        await permission(start_of("a run", f"{scope.turn}.approval", about, scope), scope)
 
     def _cancelled_before(self, begun: datetime) -> Report:
         steps = _all(self._plan, StepRecord(status="cancelled"))

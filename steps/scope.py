@@ -19,6 +19,7 @@ from steps.events import Event, Listener, Stream, ignore
 from steps.halt import Halt
 from steps.journal import Journal
 from steps.masking import Mask
+from steps.questions import Answer, Question
 from steps.secret_values import Secrets
 from steps.sound_text import sound_text
 from steps.task_service import TaskService
@@ -83,32 +84,6 @@ class Errand:
     listener: Listener
     secrets: Secrets
     journal: Journal
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a person is asked before anything goes on.
-
-    `key` is the same whenever the same question of the same run is asked, be it in another life or try of
-    the run, but not in the next round of a group; `about` is what people call it: a step. Only `approvers`
-    may answer, where there are any, and within `timeout` seconds.
-    """
-
-    key: str
-    about: str
-    message: str
-    approvers: tuple[str, ...]
-    timeout: float
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A person's yes or no. Who it was is what they said."""
-
-    approved: bool
-    by: str
-    at: str
-    comment: str = ""
 
 
 class Running(Protocol):
@@ -232,6 +207,11 @@ class Scope:
     def key(self) -> str:
         """An idempotency key: the same for every try of the same step of the same run."""
         return self.key_of(self.step)
+
+    @property
+    def turn(self) -> str:
+        """The key, and which execution with it this is: another one in the next round of a group."""
+        return f"{self.key}.{self.surroundings.journal.turn(self.key)}"
 
     def key_of(self, step: str) -> str:
         """The key of a step inside this execution."""

@@ -30,10 +30,10 @@ from flows.question_runs import known_run, run_of_question
 from flows.router import route_workflow
 from flows.session import Session, listening
 from rehearsal.server import temporary_server
-from steps.approval import key_of_turn
 from steps.events import ignore
 from steps.journal import Entry, Journal
-from steps.scope import Question, Scope, Surroundings
+from steps.questions import Question
+from steps.scope import Scope, Surroundings
 from tests.unit.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -359,7 +359,7 @@ class Lives:
         entries = [] if is_new else [Entry("start", attempt=attempt)]
         journal = Journal(self.run_id, None, entries, attempt=attempt)
         scope = Scope(Surroundings(self.run_id, "Release", journal=journal), "ask")
-        return Desk(self.run_id), Question(key_of_turn(scope), self.run_id, "Go?", (), 60.0), scope
+        return Desk(self.run_id), Question(scope.turn, self.run_id, "Go?", (), 60.0), scope
 
     async def asked(self, answer: bool | None, attempt: int = 1, *, is_new: bool = False) -> bool:
         """What the question brings; None: nobody answers now."""

@@ -18,7 +18,8 @@ from steps.frame import Frame
 from steps.halt import Halt
 from steps.interpreter import interpret, plan
 from steps.journal import Journal
-from steps.scope import Answer, Ask, Outcome, Question, Scope, Surroundings
+from steps.questions import Answer, Question
+from steps.scope import Ask, Outcome, Scope, Surroundings
 from steps.workflow_run import Plan, WorkflowRun
 
 
