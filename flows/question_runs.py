@@ -26,7 +26,7 @@ from steps.questions import Answer, Question
 
 FIRST_LOOK, LONGEST_BETWEEN_LOOKS = 1.0, 10.0
 _GROWTH = 1.5
-WITHDRAWN, TIMED_OUT = "Withdrawn", "TimedOut"
+WITHDRAWN = "Withdrawn"
 AWAY = (httpx.HTTPError, PrefectException)
 _KEYS = {str(key): value for key, value in keyset_from_base_key(PAUSE).items()}
 
@@ -67,8 +67,6 @@ class Asked:
 
     async def answer(self) -> Answer | None:
         """Wait for the answer. This is the one place where an approval waits."""
-        if self.run.state is not None and self.run.state.name == TIMED_OUT:
-            return None
         pause = FIRST_LOOK
         deadline = self._deadline()
         while (left := (deadline - datetime.now(UTC)).total_seconds()) > 0:
@@ -103,14 +101,15 @@ class Asked:
             return None
         if state.is_cancelling() or state.is_cancelled():
             raise StepFailed("the question was cancelled in Prefect")
-        if datetime.now(UTC) < self._deadline():
+        if state.timestamp < self._deadline():
             raise StepFailed(f"the question ended in Prefect without an answer: {state.name}")
         return None
 
     def _deadline(self) -> datetime:
         state = self.run.state
         set_before = state.state_details.pause_timeout if state is not None else None
-        return set_before or datetime.now(UTC) + timedelta(seconds=self.question.timeout)
+        begun = self.run.created or datetime.now(UTC)
+        return set_before or begun + timedelta(seconds=self.question.timeout)
 
     async def _keep(self, key: str, value: Any) -> None:
         try:
@@ -205,7 +204,7 @@ def _is_new(state: State[Any] | None) -> bool:
 
 def ending_of(answer: Answer | None) -> State[Any]:
     if answer is None:
-        return Failed(name=TIMED_OUT, message="Nobody answered in time")
+        return Failed(name="TimedOut", message="Nobody answered in time")
     comment = f": {answer.comment}" if answer.comment else ""
     if answer.approved:
         return Completed(name="Approved", message=f"Approved by {answer.by}{comment}")
