@@ -23,8 +23,9 @@ from celery_bridge.termination import Termination
 from celery_bridge.user_tasks import UserTasks
 from codegen.document import parse
 from codegen.result import Report
+from steps.entries import Entry
 from steps.interpreter import interpret
-from steps.journal import Entry, Journal
+from steps.journal import Journal
 from steps.secret_values import Secrets, usual_lookups
 
 Verdict = Literal["succeeded", "failed", "cancelled", "withdrawn", "over", "superseded", "given up"]

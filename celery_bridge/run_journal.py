@@ -11,8 +11,8 @@ from celery_bridge.clients import AWAY, Backend
 from celery_bridge.lease import Lease
 from celery_bridge.publisher import PATIENCE, Publisher
 from celery_bridge.urls import masked
+from steps.entries import Entry, Unreadable
 from steps.errors import StepFailed
-from steps.journal import Entry, Unreadable
 
 TAKEN = "not started: another process goes on with the run"
 AT_ONCE = 20  # each may have a result of half a MiB

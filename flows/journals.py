@@ -24,8 +24,9 @@ from prefect.logging import get_run_logger
 from control.home import Home
 from control.locks import opened_alone
 from flows.session import Session
+from steps.entries import Entry, Unreadable
 from steps.errors import StepFailed
-from steps.journal import Entry, Journal, Unreadable
+from steps.journal import Journal
 
 KEPT_FOR = 30 * 86_400
 _LOOKED_THROUGH = ".looked-through"

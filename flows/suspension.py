@@ -36,7 +36,8 @@ from flows.session import Session
 from flows.slots import FAULTS
 from steps.busy import BusyClock
 from steps.clock import keeping
-from steps.journal import Entry, Journal
+from steps.entries import Entry
+from steps.journal import Journal
 
 SECONDS_BETWEEN_LOOKS = 1.0
 NEVER = "never"

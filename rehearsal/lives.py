@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 
-from steps.journal import Entry, Journal
+from steps.entries import Entry
+from steps.journal import Journal
 
 
 class Kept:

@@ -19,10 +19,11 @@ from rehearsal.reading import Rehearsal
 from steps.acting import Actors
 from steps.approval import asked_instead
 from steps.clock import VirtualClock, keeping
+from steps.entries import Entry
 from steps.events import Event
 from steps.executor import rehearsed
 from steps.interpreter import interpret
-from steps.journal import Entry, Journal
+from steps.journal import Journal
 from steps.testing import Recorder
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from codegen.reasons import placed
 from codegen.result import SATISFIED, StepStatus
-from steps.journal import Entry
-from steps.keys import Key, parted
+from steps.entries import Entry
+from steps.keys import Key, key_of, parted
 from steps.work import Work, below, inside
 
 Place = tuple[int, ...]
@@ -100,7 +100,7 @@ def _asking(
     place = line.key.place[: owner.depth]
     own = [one for one in choice.of(owner.work, place) if one.number < line.number]
     if owner.undoing:
-        key = f"{run_id}.{owner.work.id}{''.join(f'.{number}' for number in place)}"
+        key = key_of(run_id, owner.work.id, place)
         begun = Entry("begun", key, line.entry.attempt, status="succeeded", time=line.entry.time)
         mine = {one.number for one in own}
         return {number: entry for number, entry in held.items() if number not in mine} | {line.number: begun}

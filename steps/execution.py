@@ -9,10 +9,11 @@ from datetime import datetime
 
 from codegen.result import StepError, StepRecord, StepStatus
 from steps.clock import present
+from steps.entries import Entry
 from steps.errors import InnerFailed, InnerLost, StepFailed
 from steps.events import now
 from steps.frame import Frame
-from steps.journal import Entry, Journal
+from steps.journal import Journal
 from steps.records import cancelled, ended, error_of, gathered, left, refused, side_by_side, skipped
 from steps.scope import Outcome, Scope, Spot, Undo
 from steps.work import NOT_NEEDED, Work, below, inside

@@ -1,7 +1,7 @@
 """The keys of executions, which begin with the id of their run."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -17,8 +17,13 @@ class Key(NamedTuple):
     deeper: bool
 
 
+def key_of(run_id: str, step: str, place: Iterable[int]) -> str:
+    """The key of an execution of a step."""
+    return ".".join((run_id, step, *map(str, place)))
+
+
 def parted(key: str, run_id: str) -> Key:
-    """The parts of a `Scope.key` that begins with this run's id."""
+    """The parts of a `key_of` that begins with this run's id."""
     step, *rest = key[len(run_id) + 1 :].split(".")
     numbers = list(takewhile(str.isdecimal, rest))
     return Key(step, tuple(map(int, numbers)), len(numbers) < len(rest))

@@ -18,6 +18,7 @@ from steps.event_service import EventService
 from steps.events import Event, Listener, Stream, ignore
 from steps.halt import Halt
 from steps.journal import Journal
+from steps.keys import key_of
 from steps.masking import Mask
 from steps.questions import Answer, Question
 from steps.secret_values import Secrets
@@ -215,8 +216,7 @@ class Scope:
 
     def key_of(self, step: str) -> str:
         """The key of a step inside this execution."""
-        place = "".join(f".{spot.index}" for spot in self.spots)
-        return f"{self.surroundings.run_id}.{step}{place}"
+        return key_of(self.surroundings.run_id, step, (spot.index for spot in self.spots))
 
     def of(self, step: str) -> Scope:
         """What a step inside this execution sees, where it runs once in it."""

@@ -17,11 +17,11 @@ from steps.causes import any_lost, first_failure
 from steps.clock import present
 from steps.data import json_data
 from steps.driver import Driver
+from steps.entries import Entry
 from steps.errors import StepFailed
 from steps.events import Event, now
 from steps.frame import Frame
 from steps.halt import Halt
-from steps.journal import Entry
 from steps.kept_log import KeptLog
 from steps.receipts import receipt_of
 from steps.records import Part, error_of, placed

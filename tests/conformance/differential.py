@@ -31,7 +31,7 @@ from rehearsal.reading import Rehearsal
 from rehearsal.server import prefect_server
 from rehearsal.stages import NoReport, RehearsedRun
 from steps.acting import HARMLESS, Behaviour
-from steps.journal import Entry
+from steps.entries import Entry
 from tests.conformance.constructs import counted, table
 from tests.conformance.moments import differing
 from tests.conformance.whole_language import WholeLanguage, leaves_of

@@ -30,8 +30,9 @@ from flows.question_runs import known_run, run_of_question
 from flows.router import route_workflow
 from flows.session import Session, listening
 from rehearsal.server import temporary_server
+from steps.entries import Entry
 from steps.events import ignore
-from steps.journal import Entry, Journal
+from steps.journal import Journal
 from steps.questions import Question
 from steps.scope import Scope, Surroundings
 from tests.unit.waiting import wait_until

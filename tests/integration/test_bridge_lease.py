@@ -22,8 +22,8 @@ from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Sender
 from celery_bridge.termination import Termination
 from codegen.result import Report
+from steps.entries import Entry, Unreadable
 from steps.errors import StepFailed
-from steps.journal import Entry, Unreadable
 from tests.unit.waiting import wait_until
 
 

@@ -14,9 +14,10 @@ from codegen.workflow import Workflow
 from rehearsal.lives import Kept
 from steps.acting import Actors, Behaviour
 from steps.clock import VirtualClock, keeping
+from steps.entries import Entry
 from steps.executor import rehearsed
 from steps.interpreter import interpret
-from steps.journal import Entry, Journal
+from steps.journal import Journal
 from steps.scope import Scope
 
 RUN_ID = "run"

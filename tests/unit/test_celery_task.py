@@ -10,9 +10,10 @@ from codegen.document import load, parse, warnings
 from codegen.errors import DocumentError
 from codegen.result import StepRecord
 from steps import celery_task
+from steps.entries import Entry
 from steps.errors import StepFailed
 from steps.interpreter import interpret
-from steps.journal import Entry, Journal
+from steps.journal import Journal
 from steps.scope import Scope, Surroundings
 from steps.secret_values import FromMapping, Secrets
 from steps.task_service import Call, Ended, Raised, Revoked, Tell

@@ -17,9 +17,10 @@ import pytest
 from codegen.document import canonical, parse
 from codegen.result import StepRecord
 from flows.journals import KEPT_FOR, Book, RunTaken, document_of, is_open
+from steps.entries import Entry, Unreadable
 from steps.errors import StepFailed
 from steps.interpreter import interpret
-from steps.journal import Entry, Journal, Unreadable
+from steps.journal import Journal
 from steps.secret_values import Secrets, usual_lookups
 
 DONE = StepRecord(status="succeeded", attempts=1, outputs={"n": 42})

@@ -11,8 +11,8 @@ import pytest
 from codegen.groups import walk
 from codegen.result import FINAL, StepRecord
 from rehearsal.reading import Rehearsal
+from steps.entries import Entry
 from steps.events import Event
-from steps.journal import Entry
 from tests.conformance.cases import all_cases
 from tests.unit.lives import OVER, live
 

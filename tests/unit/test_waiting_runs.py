@@ -11,7 +11,7 @@ from celery_bridge.errors import SettingsError
 from control.waiting import LONGEST, SHORTEST, next_look
 from flows.journals import Book, questions_of
 from flows.suspension import patience
-from steps.journal import Entry
+from steps.entries import Entry
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 
