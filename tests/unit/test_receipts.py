@@ -10,8 +10,10 @@ import pytest
 from celery_bridge.never_started import never_started
 from codegen.document import parse
 from codegen.result import Receipt, Report, Unconfirmed
+from rehearsal.lives import Kept
+from steps.entries import Entry
 from steps.interpreter import interpret
-from steps.journal import Entry, Journal
+from steps.journal import Journal
 from steps.task_service import Call, Ended, Revoked, Tell
 from steps.workflow_run import WorkflowRun
 from tests.unit.http_server import serving
@@ -154,20 +156,13 @@ def test_what_was_left_in_order_was_not_cut_off() -> None:
 
 async def test_a_later_life_tells_what_the_one_before_had_stopped(tmp_path: Path) -> None:
     """One that dies while it undoes hands on what it knew of the steps that it had stopped."""
-    entries: list[Entry] = []
 
-    class Kept:
-        def add(self, entry: Entry) -> None:
-            entries.append(entry)
-
-        async def secure(self, entry: Entry) -> None:
-            entries.append(entry)
-
+    kept = Kept()
     document = parse({"name": "n", "steps": [command("work", f"touch {tmp_path}/up; sleep 600")]})
     first = await receipt_once(
-        interpret(document, run_id="r", journal=Journal("r", Kept())), (tmp_path / "up").exists
+        interpret(document, run_id="r", journal=Journal("r", kept)), (tmp_path / "up").exists
     )
-    again = interpret(document, run_id="r", journal=Journal("r", Kept(), list(entries)))
+    again = interpret(document, run_id="r", journal=Journal("r", kept, list(kept.entries)))
     second = of(await again.run())
     assert first.stopped == ("work",)
     assert second == first.model_copy(update={"asked_at": second.asked_at})
