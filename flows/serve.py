@@ -8,6 +8,7 @@ from typing import Any
 from prefect.runner import Runner
 
 from celery_bridge.background import alongside
+from flows.orphans import say_what_crashed
 from flows.router import route_workflow
 from flows.waking import wake
 
@@ -44,7 +45,7 @@ async def serve() -> None:
     deployment = await route_workflow.ato_deployment(
         name=DEPLOYMENT, description="Routes any workflow document; served by `opsconductor up`."
     )
-    await runner.aadd_deployment(deployment)
+    await say_what_crashed(await runner.aadd_deployment(deployment))
     _announce()
     async with alongside(wake()):
         await runner.start()

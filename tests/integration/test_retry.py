@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from prefect import get_client
@@ -10,8 +12,10 @@ from prefect.client.orchestration import PrefectClient as Api
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import AwaitingRetry, Cancelled, Completed, Failed, Pending, Running
 
-from control.again import start_key, try_again
+from control.again import start_key, tried_again_here, try_again
 from control.errors import NotAgain
+from flows.journals import Book, is_open
+from flows.orphans import say_what_crashed
 from flows.router import route_workflow
 from rehearsal.server import temporary_server
 
@@ -127,3 +131,30 @@ async def test_a_wrong_name_is_refused_before_anything_starts(start: str, perhap
         again = await try_again(api, run, "copy", lambda _: False, lambda _: ran)
         assert again.state is not None
         assert again.state.is_pending()
+
+
+async def test_what_died_with_its_router_has_crashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next router tells, where it knows: not of a run that somebody is at, has a try at hand for, or that
+    began elsewhere, nor of one that has ended or is another deployment's."""
+    monkeypatch.setenv("OPSCONDUCTOR_HOME", str(tmp_path))
+    async with get_client() as api:
+        flow = await api.create_flow(route_workflow)
+        ours, theirs = [await api.create_deployment(flow, name) for name in ("ours", "theirs")]
+
+        async def run(deployment: UUID, state: State[Any]) -> str:
+            run = await api.create_flow_run_from_deployment(deployment, parameters={"workflow": "any"})
+            await api.set_flow_run_state(run.id, state, force=True)
+            return str(run.id)
+
+        states: list[State[Any]] = [Running(), Running(), Running(), Running(), Failed()]
+        dead, alive, tried, elsewhere, over = [await run(ours, state) for state in states]
+        other = await run(theirs, Running())
+        for known in (dead, tried, over, other):
+            Book.opened(known, again=False).close()
+        with Book.opened(alive, again=False), tried_again_here(tried, "tried"):
+            assert await say_what_crashed(ours) == [UUID(dead)]
+        found = {id: (await api.read_flow_run(UUID(id))).state_name for id in (dead, alive, elsewhere, other)}
+        assert found == {dead: "Crashed", alive: "Running", elsewhere: "Running", other: "Running"}
+        again = await try_again(api, await api.read_flow_run(UUID(dead)), None, is_open)
+        assert again.state is not None
+        assert again.state.name == "AwaitingRetry"
