@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from amqp.exceptions import NotFound
+from amqp.exceptions import ChannelError, NotFound
 from kombu.entity import Queue
 
 from celery_bridge.app import make_app
@@ -93,6 +93,20 @@ class TaskBroker:
     async def roll(self, queue: str | None) -> Roll:
         """Who takes from a queue."""
         return await self._attendance.roll(queue or DEFAULT_QUEUE)
+
+    async def waiting(self, queue: str | None) -> int | None:
+        """How many messages wait in a queue. None: the broker can't be reached."""
+        return await self._asked(lambda: self._length(queue or DEFAULT_QUEUE))
+
+    def _length(self, queue: str) -> int:
+        with (
+            self._app.producer_pool.acquire(block=True, timeout=REACHED_WITHIN) as producer,
+            producer.connection.channel() as channel,
+        ):
+            try:
+                return int(channel.queue_declare(queue=queue, passive=True).message_count)
+            except ChannelError:  # on a Redis an empty queue is one that isn't there
+                return 0
 
     def _reach(self, call: Call) -> None:
         with self._app.producer_pool.acquire(block=True, timeout=REACHED_WITHIN) as producer:

@@ -38,6 +38,15 @@ class TaskLedger:
         found: Mark = await self._backend.ask(read) or ""
         return found
 
+    async def age(self, id: str) -> float:
+        """Seconds since its mark was written; none where it has none."""
+
+        def left(redis: Redis) -> Awaitable[Any]:
+            return redis.ttl(_key(id))
+
+        seconds = int(await self._backend.ask(left))
+        return float(TTL - seconds) if seconds >= 0 else 0.0
+
     async def set(self, id: str, mark: Mark) -> None:
         """Write it down."""
         await self._backend.insist(lambda redis: redis.set(_key(id), mark, ex=TTL))

@@ -11,10 +11,11 @@ from celery_bridge.clients import AWAY
 from celery_bridge.errors import SettingsError
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.task_broker import DEFAULT_QUEUE, NotSent, TaskBroker
+from celery_bridge.task_evidence import RESULTS_KEPT, Evidence
 from celery_bridge.task_ledger import TaskLedger
 from celery_bridge.task_states import TaskStates, WatchedTask
 from celery_bridge.urls import masked
-from steps.errors import StepFailed
+from steps.errors import StepFailed, TaskLost
 from steps.shielded import to_its_end
 from steps.task_service import Call, Ended, Revoked, Tell
 
@@ -99,13 +100,29 @@ class TaskLink:
         """Say where it is, or what may keep it, as far as that is known."""
         said, pause = "", FIRST_LOOK
         while not await _begun(watched, pause):
-            text = self._absence(call, await self._broker.roll(call.queue))
+            roll = await self._broker.roll(call.queue)
+            evidence = await self._evidence(call, roll)
+            if evidence.is_lost and not watched.is_known:
+                watched.give_up(TaskLost(evidence.told(call.label, call.queue or DEFAULT_QUEUE)))
+                return
+            text = self._absence(call, roll)
             if text != said:
                 said = text
                 tell(f"{call.task} is submitted, and no worker has said that it began: {text}")
             pause = BETWEEN_LOOKS
         if watched.worker and not watched.end.done():
             tell(f"{call.task} runs on {watched.worker}")
+
+    async def _evidence(self, call: Call, roll: Roll) -> Evidence:
+        """Asks no more than it takes: mostly the task was sent a moment ago."""
+        age = 0.0
+        with suppress(*AWAY):
+            age = await self._ledger.age(call.id)
+        if age < RESULTS_KEPT:
+            return Evidence(age, roll.attending, has_holder=False, waiting=None)
+        waiting = await self._broker.waiting(call.queue)  # first: from there a worker may just take it
+        holder = await self._broker.holder(call)
+        return Evidence(age, roll.attending, holder is not None, waiting)
 
     async def _confirmed(self, call: Call, watched: WatchedTask) -> Revoked:
         """Revoke it; what the worker that has it says.

@@ -12,8 +12,9 @@ from uuid import UUID, uuid5
 
 from codegen.leaves import CeleryTask
 from steps.data import json_data, word
-from steps.errors import StepFailed, StepTimedOut
+from steps.errors import InnerLost, StepFailed, StepTimedOut, TaskLost
 from steps.executor import executor
+from steps.records import error_of
 from steps.scope import Outcome, Scope
 from steps.shielded import to_its_end
 from steps.task_service import Call, Ended, Revoked, TaskService
@@ -60,6 +61,8 @@ async def celery_task(
     except StepTimedOut as error:
         message = f"{error.message}; {work.receipts}" if work.receipts else error.message
         raise StepTimedOut(message, work.result(None)) from error
+    except TaskLost as error:
+        raise InnerLost(error_of(scope, _asking(scope, error.message)), work.result(None)) from error
     except StepFailed as error:
         raise StepFailed(error.message, work.result(None)) from error
     return outcome_of(work.result(value))
@@ -71,6 +74,12 @@ def outcome_of(result: Any) -> Outcome:
     if not isinstance(tasks, list):
         return Outcome(result)
     return Outcome(result, {"tasks": [task.get("value") for task in tasks if isinstance(task, Mapping)]})
+
+
+def _asking(scope: Scope, reason: str) -> str:
+    journal, step = scope.surroundings.journal, scope.path.partition("/")[0]
+    start = journal.owners.get(step, step)
+    return f"{reason}. Find out; then `opsconductor retry {journal.run_id} --from {start}` sends it anew"
 
 
 class _Work:

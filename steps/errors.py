@@ -2,6 +2,7 @@
 
 StepFailed            the step did what it could and failed; `result` holds what it had
 ├── StepTimedOut      it took longer than its timeout and was killed
+├── TaskLost          nobody knows whether a task of a Celery app was done
 └── InnerFailed       a step inside it failed
     └── InnerLost     nobody knows whether that one did its work
 """
@@ -35,6 +36,10 @@ class StepFailed(Exception):
 
 class StepTimedOut(StepFailed):
     """A step took longer than its timeout."""
+
+
+class TaskLost(StepFailed):
+    """Nobody knows whether a task of somebody's Celery app was done."""
 
 
 class InnerFailed(StepFailed):

@@ -15,11 +15,11 @@ from celery_bridge.clients import Backend
 from celery_bridge.remote import link_to, run_remotely
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Submission
-from celery_bridge.task_ledger import Mark, TaskLedger
+from celery_bridge.task_ledger import TTL, Mark, TaskLedger
 from celery_bridge.user_tasks import TaskLink
 from codegen.document import parse
 from codegen.result import Report
-from steps.errors import StepFailed
+from steps.errors import StepFailed, TaskLost
 from steps.events import Event
 from steps.interpreter import interpret
 from steps.task_service import Call
@@ -416,6 +416,17 @@ async def test_a_call_that_was_sent_is_only_followed(theirs: Theirs) -> None:
             await link.run(call, lines.append)
     assert lines[0].endswith("was sent before, and is followed")
     assert "pay 62" not in theirs.effects()
+
+
+async def test_a_call_that_was_sent_long_ago_is_not_waited_for_without_end(theirs: Theirs) -> None:
+    """Its result is kept no longer, no worker has it and it isn't in the queue: it is lost."""
+    call = call_of(theirs, 66)
+    link = await marked(theirs, call, "sent")
+    async with Backend(theirs.settings.result_backend) as backend:
+        await backend.ask(lambda redis: redis.expire(f"opsconductor:task:{call.id}", TTL - 90_000))
+    with pytest.raises(TaskLost, match=r"was sent 25 hours ago; no worker has it, it is not in queue "):
+        await link.run(call, lambda text: None)
+    assert "pay 66" not in theirs.effects()
 
 
 async def test_a_call_that_was_revoked_is_not_followed(theirs: Theirs) -> None:

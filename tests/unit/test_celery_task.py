@@ -11,7 +11,7 @@ from codegen.errors import DocumentError
 from codegen.result import StepRecord
 from steps import celery_task
 from steps.entries import Entry
-from steps.errors import StepFailed
+from steps.errors import StepFailed, TaskLost
 from steps.interpreter import interpret
 from steps.journal import Journal
 from steps.scope import Scope, Surroundings
@@ -176,6 +176,22 @@ async def test_a_timeout_says_what_became_of_the_task() -> None:
     assert record.error.message == "timed out after 50ms; b is revoked: a confirmed it"
     assert [call.task for call in service.revoked] == ["b"]
     assert [task["state"] for task in record.result["tasks"]] == ["SUCCESS", "PENDING", None]
+
+
+async def test_a_task_of_which_nobody_knows_anything_makes_the_step_lost() -> None:
+    """Tries and handlers that would do it again do not come; the message says how it is sent anew."""
+
+    def nowhere(call: Call) -> Ended:
+        raise TaskLost(f"{call.task} is nowhere")
+
+    service = Celery(nowhere)
+    record = await record_of(service, task="pay", retry={"attempts": 3})
+    assert record.status == "lost"
+    assert record.error is not None
+    assert record.error.message == (
+        "pay is nowhere. Find out; then `opsconductor retry r --from a` sends it anew"
+    )
+    assert len(service.calls) == 1
 
 
 @pytest.mark.parametrize("abandoned", [False, True])
