@@ -85,7 +85,7 @@ def _known() -> Iterator[tuple[tuple[type[BaseException], ...], Exit]]:
             "AnswerRefused",
         )
         + _loaded("flows.again", "NoSuchStep")
-        + _loaded("steps.journal", "Unreadable")
+        + _loaded("steps.entries", "Unreadable")
         + _loaded("celery_bridge.errors", "SettingsError"),
         Exit.BAD_INPUT,
     )

@@ -19,6 +19,7 @@ from control.options import BadSetting
 from control.ports import PortTaken
 from control.reach import Unreachable
 from control.supervisor import StartFailed
+from steps.entries import Unreadable
 
 ROOT = Path(__file__).parents[2]
 PROBLEM = Problem("steps[0].id", "is missing", "give one", "a.yaml", 3, 5)
@@ -36,6 +37,7 @@ PROBLEM = Problem("steps[0].id", "is missing", "give one", "a.yaml", 3, 5)
         (RunUnknown("x"), 2),
         (RunAmbiguous("x", ["a", "b"]), 2),
         (RunRefused("too large"), 2),
+        (Unreadable("line 3"), 2),
         (RegistryError("changed"), 3),
         (Unavailable("nothing runs"), 3),
         (HomeError("no space left"), 3),
