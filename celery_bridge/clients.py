@@ -39,8 +39,7 @@ class Backend:
 
         In place of redis-py's own timeout: that costs a task per command, and may swallow a cancellation.
         """
-        async with self._turn, asyncio.timeout(ANSWER_WITHIN):
-            return await question(self._redis)
+        return await self._in_turn(question)
 
     async def insist(self, question: Callable[[Redis], Awaitable[T]], patience: float = PATIENCE) -> T:
         """The answer, also of a server that is away for a while. It may be asked more than once."""
@@ -60,7 +59,11 @@ class Backend:
         """
         pipeline = self._redis.pipeline(transaction=together)
         questions(pipeline)
-        return list(await self.ask(lambda _: pipeline.execute(raise_on_error=False)))
+        return list(await self._in_turn(lambda _: pipeline.execute(raise_on_error=False)))
+
+    async def _in_turn(self, question: Callable[[Redis], Awaitable[T]]) -> T:
+        async with self._turn, asyncio.timeout(ANSWER_WITHIN):
+            return await question(self._redis)
 
     async def aclose(self) -> None:
         """Close the connection, after the question that is under way; the next one opens one again."""

@@ -13,8 +13,9 @@ from redis.asyncio.client import Pipeline
 
 from celery_bridge.background import alongside
 from celery_bridge.channel import Keys
-from celery_bridge.clients import AWAY, Backend
+from celery_bridge.clients import AWAY
 from celery_bridge.followed import Followed, Notice, no_notice
+from celery_bridge.joint import JointBackend
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.wakeups import Wakeups
 from codegen.result import Report
@@ -31,7 +32,7 @@ class Follower:
 
     def __init__(self, settings: BridgeSettings) -> None:
         self._settings = settings
-        self.backend = Backend(settings.result_backend, NAME)
+        self.backend = JointBackend(settings.result_backend, NAME)
         self._wakeups = Wakeups(settings.result_backend, NAME, self._hear)
         self._by_channel: dict[str, list[Followed]] = {}
         self._runs: set[Followed] = set()
@@ -76,7 +77,7 @@ class Follower:
             self._by_channel[channel].remove(followed)
             if not self._by_channel[channel]:
                 del self._by_channel[channel]
-                await self._wakeups.drop(channel)
+        await self._wakeups.drop(*(one for one in _channels(followed) if one not in self._by_channel))
 
     def _hear(self, channel: str, data: str | None) -> None:
         for followed in self._by_channel.get(channel, ()):
@@ -116,7 +117,8 @@ class Follower:
     async def _turn(self) -> None:
         self._something.clear()
         now = _now()
-        due = [run for run in self._runs if run.sweep_at <= now] if now >= self._sweep_at else []
+        sweeps = now >= self._sweep_at
+        due = [run for run in self._runs if run.sweep_at <= now] if sweeps else []
         woken, self._woken = self._woken.difference(due), set()
         try:
             for some in _by(AT_ONCE, list(woken)):
@@ -127,7 +129,7 @@ class Follower:
             for followed in self._runs:
                 followed.out_of_reach(now)
             await asyncio.sleep(0.2)
-        if due or not self._sweep_at:
+        if sweeps or not self._sweep_at:
             self._sweep_at = min((run.sweep_at for run in self._runs), default=0.0)
 
     async def _read(self, some: Sequence[Followed]) -> None:

@@ -17,7 +17,7 @@ from redis.asyncio.client import Pipeline
 from celery_bridge.calling_off import withdraw
 from celery_bridge.channel import Keys
 from celery_bridge.clients import AWAY, Backend
-from celery_bridge.counts import Tally, counted
+from celery_bridge.counts import Tally
 from celery_bridge.errors import EngineUnreachable
 from celery_bridge.priorities import NORMAL, priority_for
 from celery_bridge.settings import BridgeSettings
@@ -27,6 +27,7 @@ from codegen.workflow import Priority
 RUN_WORKFLOW = "opsconductor.run_workflow"
 AT_ONCE = 4
 REACHED_WITHIN = 2.5
+REACHED_FOR = 1.0
 SENT_WITHIN = 15.0
 
 
@@ -70,6 +71,7 @@ class Sender:
         self._backend = backend
         self._threads = ThreadPoolExecutor(AT_ONCE, "celery-bridge")
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._reached_at = -REACHED_FOR
 
     async def keys(self, submission: Submission) -> Keys:
         """The names of the try of the run that this is."""
@@ -90,10 +92,7 @@ class Sender:
             pipeline.expire(keys.journal, self._settings.ttl)  # which that try begins with
             pipeline.xtrim(keys.events, maxlen=1, approximate=False)
 
-        try:
-            await self._backend.ask_all(say)
-        except AWAY as error:
-            raise unreachable("result backend", self._settings.result_backend, error) from None
+        await self._ask_all(say)
 
     async def send(self, submission: Submission, keys: Keys) -> bool:
         """Send unless it was sent before; whether it was sent now. EngineUnreachable: nothing was sent.
@@ -101,7 +100,7 @@ class Sender:
         One whose sending was begun and not seen to end is sent again: workers run a run only once.
         """
         async with self._places:
-            await self._in_thread(self._reach, within=REACHED_WITHIN)
+            await self._reached()
             if not await self._mark(keys):
                 return False
             forgotten = _age(submission) > self._settings.ttl and not await self._is_known(keys)
@@ -113,8 +112,7 @@ class Sender:
                 with suppress(*AWAY):  # should the message arrive after all, it must not run
                     await withdraw(self._backend, keys, self._settings.ttl)
                 raise
-            await self._ask(lambda redis: redis.set(keys.sent, "sent", ex=self._settings.ttl))
-            await counted(self._backend, Tally("submitted", submission.queue(self._settings)).add)
+            await self._note_sent(submission, keys)
             return True
 
     async def send_again(self, submission: Submission, keys: Keys) -> None:
@@ -127,6 +125,18 @@ class Sender:
         revoke = partial(self._app.control.revoke, keys.task_id, terminate=True, signal="SIGTERM")
         async with self._places:
             await self._in_thread(revoke, within=REACHED_WITHIN)
+
+    async def _note_sent(self, submission: Submission, keys: Keys) -> None:
+        """Record that it was sent, and count it."""
+        count = Tally("submitted", submission.queue(self._settings))
+
+        def note(pipeline: Pipeline) -> None:
+            pipeline.set(keys.sent, "sent", ex=self._settings.ttl)
+            count.add(pipeline)
+
+        noted, _ = await self._ask_all(note)
+        if isinstance(noted, Exception):
+            raise unreachable("result backend", self._settings.result_backend, noted)
 
     async def _mark(self, keys: Keys) -> bool:
         """Record that it is being sent; false when it was sent before, and not withdrawn since."""
@@ -143,6 +153,13 @@ class Sender:
     async def _is_known(self, keys: Keys) -> bool:
         """Whether it is known what tries of the run did that were sent long ago, and may have begun."""
         return bool(await self._ask(lambda redis: redis.exists(keys.journal)))
+
+    async def _reached(self) -> None:
+        """See that the broker answers, unless it did so a moment ago."""
+        now = asyncio.get_running_loop().time()
+        if now - self._reached_at > REACHED_FOR:
+            await self._in_thread(self._reach, within=REACHED_WITHIN)
+            self._reached_at = now
 
     def _reach(self) -> None:
         with self._app.producer_pool.acquire(block=True, timeout=REACHED_WITHIN) as producer:
@@ -181,6 +198,12 @@ class Sender:
     async def _ask(self, question: Callable[[Redis], Awaitable[Any]]) -> Any:
         try:
             return await self._backend.ask(question)
+        except AWAY as error:
+            raise unreachable("result backend", self._settings.result_backend, error) from None
+
+    async def _ask_all(self, questions: Callable[[Pipeline], object]) -> list[Any]:
+        try:
+            return await self._backend.ask_all(questions)
         except AWAY as error:
             raise unreachable("result backend", self._settings.result_backend, error) from None
 
