@@ -25,9 +25,14 @@ class Tally:
     queue: str
     label: str = ""
 
-    def add(self, pipeline: Pipeline, amount: int = 1) -> None:
-        """Count once more, or `amount` more."""
-        pipeline.hincrby(KEY, json.dumps([self.count, self.queue, self.label]), amount)
+    @property
+    def field(self) -> str:
+        """Where it is kept."""
+        return json.dumps([self.count, self.queue, self.label])
+
+    def add(self, pipeline: Pipeline) -> None:
+        """Count once more."""
+        pipeline.hincrby(KEY, self.field, 1)
 
 
 async def counted(backend: Backend, add: Callable[[Pipeline], object]) -> None:
@@ -36,12 +41,14 @@ async def counted(backend: Backend, add: Callable[[Pipeline], object]) -> None:
         await backend.ask_all(add)
 
 
-def count_end(pipeline: Pipeline, queue: str, verdict: str, seconds: float) -> None:
-    """Count a run that ended, and how long it took."""
-    Tally("ended", queue, verdict).add(pipeline)
-    Tally("seconds", queue).add(pipeline, round(seconds * 1000))
+def counts_of_end(queue: str, verdict: str, seconds: float) -> dict[Tally, int]:
+    """What is to be counted of a run that ended, and how long it took."""
     bucket = next((str(limit) for limit in BUCKETS if seconds <= limit), "+Inf")
-    Tally("within", queue, bucket).add(pipeline)
+    return {
+        Tally("ended", queue, verdict): 1,
+        Tally("seconds", queue): round(seconds * 1000),
+        Tally("within", queue, bucket): 1,
+    }
 
 
 def tallies(stored: Mapping[str, str]) -> dict[Tally, int]:

@@ -11,7 +11,7 @@ from celery_bridge.app_brokers import tasks_from_worker
 from celery_bridge.background import alongside
 from celery_bridge.channel import Keys, Refusal
 from celery_bridge.clients import Backend
-from celery_bridge.counts import Tally, count_end, counted
+from celery_bridge.counts import Tally, counted, counts_of_end
 from celery_bridge.deaths import one_death_too_many
 from celery_bridge.lease import Lease
 from celery_bridge.never_started import never_started
@@ -58,38 +58,37 @@ class Place:
 
 
 async def host(
-    assignment: Assignment, settings: BridgeSettings, place: Place, termination: Termination
+    assignment: Assignment,
+    settings: BridgeSettings,
+    backend: Backend,
+    place: Place,
+    termination: Termination,
 ) -> Verdict:
     """Run it unless it is over, withdrawn, cancelled or another process is at it. Raises what hinders it."""
     keys = assignment.keys
-    async with Backend(settings.result_backend) as backend:
-        lease = Lease(backend, keys, token=uuid4().hex, ttl=settings.ttl)
-        taken = await lease.take(place.worker)
-        if taken.verdict in ("over", "withdrawn"):
-            return taken.verdict
-        publisher = Publisher(backend, keys, taken.epoch, settings.ttl)
-        if taken.verdict == "cancelled":
-            await publisher.finish(never_started(assignment.document))
-            await counted(backend, Tally("ended", place.queue, "cancelled").add)
-            return "cancelled"
-        if taken.taken_over and (error := await one_death_too_many(backend, keys, settings.ttl)) is not None:
-            await publisher.finish(Refusal(error))
-            await counted(backend, Tally("ended", place.queue, "given_up").add)
-            return "given up"
-        began = time.monotonic()
-        await counted(backend, Tally("redelivered" if taken.taken_over else "received", place.queue).add)
-        past: list[Entry] = []
-        if taken.taken_over or assignment.attempt > 1:
-            past = await past_entries(backend, keys)
-        if taken.to_end:
-            past.append(Entry("cancel", assignment.run_id, assignment.attempt))
-        journal = RunJournal(backend, keys, publisher, lease)
-        life = _Life(assignment, lease, publisher, journal, past, tasks_from_worker(settings))
-        verdict = await life.lived(termination)
-        if verdict != "superseded":
-            seconds = time.monotonic() - began
-            await counted(backend, lambda counts: count_end(counts, place.queue, verdict, seconds))
-        return verdict
+    lease = Lease(backend, keys, token=uuid4().hex, ttl=settings.ttl)
+    taken = await lease.take(place.worker, place.queue)
+    if taken.verdict in ("over", "withdrawn"):
+        return taken.verdict
+    publisher = Publisher(backend, keys, taken.epoch, settings.ttl)
+    if taken.verdict == "cancelled":
+        counts = {Tally("ended", place.queue, "cancelled"): 1}
+        await publisher.finish(never_started(assignment.document), counts)
+        return "cancelled"
+    if taken.taken_over and (error := await one_death_too_many(backend, keys, settings.ttl)) is not None:
+        await publisher.finish(Refusal(error), {Tally("ended", place.queue, "given_up"): 1})
+        return "given up"
+    began = time.monotonic()
+    if taken.taken_over:
+        await counted(backend, Tally("redelivered", place.queue).add)
+    past: list[Entry] = []
+    if taken.taken_over or assignment.attempt > 1:
+        past = await past_entries(backend, keys)
+    if taken.to_end:
+        past.append(Entry("cancel", assignment.run_id, assignment.attempt))
+    journal = RunJournal(backend, keys, publisher, lease)
+    life = _Life(assignment, lease, publisher, journal, past, tasks_from_worker(settings), place.queue, began)
+    return await life.lived(termination)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,8 @@ class _Life:
     journal: RunJournal
     past: list[Entry]
     celery: UserTasks
+    queue: str
+    began: float
 
     async def lived(self, termination: Termination) -> Verdict:
         """Run it to its end and report."""
@@ -115,8 +116,10 @@ class _Life:
                 raise
             if self.lease.superseded:
                 return "superseded"
-            await self.publisher.finish(report)
-            return _verdict(report)
+            verdict = _verdict(report)
+            counts = counts_of_end(self.queue, verdict, time.monotonic() - self.began)
+            await self.publisher.finish(report, counts)
+            return verdict
 
     async def _interpreted(self, termination: Termination) -> Report:
         asked = self.assignment

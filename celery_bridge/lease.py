@@ -16,6 +16,8 @@ from redis.asyncio.client import Pipeline
 
 from celery_bridge.channel import Keys
 from celery_bridge.clients import AWAY, Backend
+from celery_bridge.counts import KEY as COUNTS
+from celery_bridge.counts import Tally
 
 LEASE = 10
 RENEW_EVERY = 2.5
@@ -39,6 +41,7 @@ local now = redis.call('TIME')
 local epoch = math.max(now[1] * 1000 + math.floor(now[2] / 1000), latest + 1)
 local taken = not holder and not over and ((not said and not cancel) or (said and ARGV[3] == '1'))
 if taken then
+    if not said then redis.call('HINCRBY', KEYS[6], ARGV[6], 1) end
     redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
     local id = string.format('%.0f-0', epoch)
     redis.call('XADD', KEYS[3], id, 'claim', ARGV[4])
@@ -88,13 +91,16 @@ class Lease:
         self._renewed = time.monotonic()
         self.superseded = False
 
-    async def take(self, worker: str) -> Taken:
-        """Wait until the run is ours, and the worker's name said, or it is over, or not wanted any more."""
+    async def take(self, worker: str, queue: str = "") -> Taken:
+        """Wait until the run is ours, and the worker's name said, or it is over, or not wanted any more.
+
+        A new one is counted as received from the queue.
+        """
         missing_since: float | None = None
         while True:
             free_for = time.monotonic() - missing_since if missing_since is not None else 0.0
             asked = time.monotonic()
-            look = await self._look(worker, take_over=free_for >= LEASE)
+            look = await self._look(worker, queue, take_over=free_for >= LEASE)
             if verdict := _verdict(look):
                 self._renewed = asked
                 return Taken(verdict, look.epoch, taken_over=look.began, to_end=bool(look.cancel))
@@ -122,6 +128,7 @@ class Lease:
         """Renew it until cancelled. Calls `end` when the run is to end: it was cancelled, or is another's."""
         asked = False
         while not self.superseded:
+            await asyncio.sleep(LOOK_EVERY)
             try:
                 wanted = await self._look_after()
             except AWAY:
@@ -132,7 +139,6 @@ class Lease:
                 asked = True
                 end()
                 await self._say_heard()
-            await asyncio.sleep(LOOK_EVERY)
 
     async def _say_heard(self) -> None:
         """So that nobody need send a signal, too, which would keep the run from being taken over."""
@@ -161,10 +167,11 @@ class Lease:
         for key in (keys.events, keys.journal, keys.sent, keys.over, keys.cancel):
             pipeline.expire(key, self._ttl)
 
-    async def _look(self, worker: str, *, take_over: bool) -> _Look:
+    async def _look(self, worker: str, queue: str, *, take_over: bool) -> _Look:
         keys = self._keys
-        names = (keys.lease, keys.cancel, keys.events, keys.journal, keys.channel)
-        values = (self.token, str(LEASE), str(int(take_over)), worker, str(self._ttl))
+        names = (keys.lease, keys.cancel, keys.events, keys.journal, keys.channel, COUNTS)
+        received = Tally("received", queue).field
+        values = (self.token, str(LEASE), str(int(take_over)), worker, str(self._ttl), received)
 
         def evaluate(redis: Redis) -> Awaitable[Any]:
             return redis.eval(_TAKE, len(names), *names, *values)

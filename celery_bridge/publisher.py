@@ -3,9 +3,9 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from redis.asyncio.client import Pipeline
@@ -14,13 +14,24 @@ from redis.exceptions import ResponseError
 from celery_bridge.backlog import Backlog
 from celery_bridge.channel import LONGEST_STREAM, Entry, Fields, Keys, Refusal, written
 from celery_bridge.clients import AWAY, Backend
+from celery_bridge.counts import KEY as COUNTS
+from celery_bridge.counts import Tally
 from codegen.result import Report
 from steps.events import Event
 
 LINES_WAIT = 0.05
+# A step that is over at once is one message with its start, and one look for who follows the run.
+OTHERS_WAIT = 0.005
 LONGEST_PAUSE = 2.0
 PATIENCE = 120.0
 MOST_AT_ONCE = 4 * 1024 * 1024
+
+
+# Counted with the entry or not at all: who asks again after a lost answer counts nothing twice.
+_ADD_AND_COUNT = """
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], ARGV[2], ARGV[3], ARGV[4])
+for n = 5, #ARGV, 2 do redis.call('HINCRBY', KEYS[2], ARGV[n], ARGV[n + 1]) end
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +42,26 @@ class _Addition:
     id: str
     fields: Fields
     longest: int | None = None
+    counts: Mapping[Tally, int] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """About how much there is to send."""
         return sum(map(len, self.fields.values()))
 
+    def put(self, pipeline: Pipeline) -> None:
+        """Add it, and count what is to be counted with it."""
+        if not self.counts:
+            pipeline.xadd(self.stream, dict[Any, Any](self.fields), id=self.id, maxlen=self.longest)
+            return
+        (name, text), *_ = self.fields.items()
+        amounts = (part for tally, amount in self.counts.items() for part in (tally.field, str(amount)))
+        values = (str(self.longest), self.id, name, text, *amounts)
+        pipeline.eval(_ADD_AND_COUNT, 2, self.stream, COUNTS, *values)
+
 
 class Publisher:
-    """Adds a run's entries to its stream. Starts and ends go out at once, lines within 50 ms.
+    """Adds a run's entries to its stream. Starts and ends go out within 5 ms, lines within 50 ms.
 
     While the server is away, entries wait within bounds; only the last one is insisted on.
     """
@@ -57,6 +79,7 @@ class Publisher:
         self._urgent = asyncio.Event()
         self._sending = asyncio.Lock()
         self._unsent: list[_Addition] = []
+        self._last_counts: Mapping[Tally, int] = {}
 
     def tell(self, event: Event) -> None:
         """Tell an event; from any thread."""
@@ -97,11 +120,15 @@ class Publisher:
                 pause = min(LONGEST_PAUSE, pause * 2 or 0.1)
                 await asyncio.sleep(pause)
 
-    async def finish(self, last: Report | Refusal, patience: float = PATIENCE) -> None:
+    async def finish(
+        self, last: Report | Refusal, counts: Mapping[Tally, int] | None = None, patience: float = PATIENCE
+    ) -> None:
         """Send the rest and the last entry; tries for `patience` seconds, then raises what hinders it.
 
+        `counts`: what is counted with it, unless another process has the run.
         To be called while `run` still goes on: cancelling a connection in use would cost what is on it.
         """
+        self._last_counts = counts or {}
         self._backlog.add(last)
         await self.sent(patience)
 
@@ -114,6 +141,7 @@ class Publisher:
         with suppress(TimeoutError):
             async with asyncio.timeout(LINES_WAIT):
                 await self._urgent.wait()
+                await asyncio.sleep(OTHERS_WAIT)
 
     async def _flush(self) -> None:
         async with self._sending:
@@ -126,7 +154,8 @@ class Publisher:
                 del self._unsent[: len(some)]
 
     def _numbered(self, entry: Entry) -> _Addition:
-        return _Addition(self._keys.events, self._next_id(), written(entry), LONGEST_STREAM)
+        counts = {} if isinstance(entry, Event) else self._last_counts
+        return _Addition(self._keys.events, self._next_id(), written(entry), LONGEST_STREAM, counts)
 
     def _numbered_notes(self) -> Iterator[_Addition]:
         while self._notes:
@@ -139,7 +168,7 @@ class Publisher:
     async def _send(self, additions: Sequence[_Addition]) -> None:
         def send(pipeline: Pipeline) -> None:
             for one in additions:
-                pipeline.xadd(one.stream, dict[Any, Any](one.fields), id=one.id, maxlen=one.longest)
+                one.put(pipeline)
             for stream in {one.stream for one in additions}:
                 pipeline.expire(stream, self._ttl)
             pipeline.publish(self._keys.channel, "")

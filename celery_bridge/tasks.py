@@ -5,12 +5,11 @@ waited for. After the death of a worker another one goes on with it: steps that 
 those that were running are, so a step runs at least once, and one that is not idempotent at most once.
 """
 
-import asyncio
 from typing import Any
 
 from celery import Task, shared_task
 
-from celery_bridge import introduction
+from celery_bridge import introduction, kept
 from celery_bridge.hosting import Assignment, Place, host
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.termination import Termination
@@ -41,7 +40,10 @@ def run_workflow(
     settings = BridgeSettings.of_app(self.app)
     assignment = Assignment(document, parameters, targets, run_id, attempt, again_from, forgotten)
     with Termination() as termination:
-        verdict = asyncio.run(host(assignment, settings, _place(self), termination))
+        verdict = kept.run(
+            settings.result_backend,
+            lambda backend: host(assignment, settings, backend, _place(self), termination),
+        )
     return {"run_id": run_id, "verdict": verdict}
 
 

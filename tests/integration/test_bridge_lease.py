@@ -36,7 +36,10 @@ def assignment(command: str, *more: dict[str, Any], **keys: Any) -> Assignment:
 async def hosted(url: str, assigned: Assignment) -> Verdict:
     """What a worker does with a message."""
     with Termination() as termination:
-        return await host(assigned, BridgeSettings.of(url), Place("worker", "queue"), termination)
+        async with Backend(url) as backend:
+            return await host(
+                assigned, BridgeSettings.of(url), backend, Place("worker", "queue"), termination
+            )
 
 
 def last_report(url: str, assigned: Assignment) -> Report | None:
