@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 _PATIENCE = 2.0
+_LONG_PATIENCE = 5.0
+"""Seconds, with a server that was ready and may be busy."""
 
 
 class ReadyFile(BaseModel):
@@ -20,6 +22,10 @@ class ReadyFile(BaseModel):
 
     def passes(self) -> bool:
         return self.path.exists()
+
+    def still_answers(self) -> bool:
+        """Nobody can be asked; a worker that drains has withdrawn its file, and works."""
+        return True
 
 
 class PrefectAnswers(BaseModel):
@@ -39,12 +45,18 @@ class PrefectAnswers(BaseModel):
         return
 
     def passes(self) -> bool:
+        return self._answers(_PATIENCE)
+
+    def still_answers(self) -> bool:
+        return self._answers(_LONG_PATIENCE)
+
+    def _answers(self, patience: float) -> bool:
         import httpx
 
         user, _, password = (self.auth or "").partition(":")
         credentials = httpx.BasicAuth(user, password) if self.auth else None
         try:
-            with httpx.Client(trust_env=False, timeout=_PATIENCE, auth=credentials) as client:
+            with httpx.Client(trust_env=False, timeout=patience, auth=credentials) as client:
                 answer = client.get(f"{self.api_url}/admin/settings").raise_for_status()
                 settings = answer.json()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
@@ -75,6 +87,10 @@ class RedisAnswers(BaseModel):
                 return bool(client.ping())
         except (RedisError, ValueError):
             return False
+
+    def still_answers(self) -> bool:
+        """Not asked: one that waits for its disk for minutes is not helped by being killed."""
+        return True
 
 
 Health = Annotated[ReadyFile | PrefectAnswers | RedisAnswers, Field(discriminator="kind")]

@@ -11,14 +11,22 @@ from control.home import Home, ServiceRecord
 from control.logfiles import bound
 from control.plan import Backoff, Service
 from control.processes import birth, kill_group, open_gate, spawn_gated, stop_child
+from control.silence import LOOK_EVERY, LOOKS, Silence
 
 log = logging.getLogger("opsconductor.supervisor")
 
 
 class Part:
-    """A service, its process, and when it is due for what. Times are of the monotonic clock."""
+    """A service, its process, and when it is due for what."""
 
-    def __init__(self, service: Service, backoff: Backoff, home: Home, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        backoff: Backoff,
+        home: Home,
+        changed: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.service = service
         self.record: ServiceRecord = service.record(home.log_file(service.name))
         self.reason = ""
@@ -26,6 +34,8 @@ class Part:
         self._backoff = backoff
         self._home = home
         self._changed = changed
+        self._clock = clock
+        self._silence = Silence(clock())
         self._process: Popen[bytes] | None = None
         self._crashes = 0
         self._healthy_since: float | None = None
@@ -44,14 +54,14 @@ class Part:
         """Do what is due. `ready_to_start`: the services it needs are healthy."""
         if self._process is not None:
             self._watch(self._process)
-        elif ready_to_start and time.monotonic() >= self._due:
+        elif ready_to_start and self._clock() >= self._due:
             self._start()
 
     def pause(self, ready_to_start: bool) -> float:
         """Seconds after which it should be looked at again; a process that ends wakes us by itself."""
         if self._process is not None:
             return 3600.0 if self.healthy else 0.1
-        return max(0.0, self._due - time.monotonic()) if ready_to_start else 3600.0
+        return max(0.0, self._due - self._clock()) if ready_to_start else 3600.0
 
     def stop(self) -> None:
         """End the process, if any, and its whole group."""
@@ -68,7 +78,7 @@ class Part:
         except OSError as error:
             self._crashed(f"it can't be started ({error})")
             return
-        self._due = time.monotonic() + self.service.start_timeout
+        self._due = self._clock() + self.service.start_timeout
         self._note(
             state="restarting" if self._crashes else "starting",
             pid=self._process.pid,
@@ -92,14 +102,27 @@ class Part:
             self._crashed(f"it ended with {_ending(status)}")
         elif not self.healthy and self.service.health.passes():
             log.info("%s is ready", self.service.name)
-            self._healthy_since = time.monotonic()
+            self._healthy_since = self._clock()
+            self._silence = Silence(self._healthy_since)
             self._note(state="running")
-        elif not self.healthy and time.monotonic() > self._due:
+        elif not self.healthy and self._clock() > self._due:
             stop_child(process, self.service.stop_signal, self.service.grace)
             self._crashed(f"it was not ready within {self.service.start_timeout:g} s")
+        elif self.healthy and self._is_frozen():
+            stop_child(process, self.service.stop_signal, self.service.grace)
+            self._crashed(f"it has not answered for {LOOKS * LOOK_EVERY:g} s")
+
+    def _is_frozen(self) -> bool:
+        """Whether it lives and has answered nobody for long."""
+        if self._silence.is_due(self._clock()):
+            answered = self.service.health.still_answers()
+            if not answered:
+                log.warning("%s does not answer", self.service.name)
+            self._silence.note(answered=answered, now=self._clock())
+        return self._silence.is_too_long
 
     def _crashed(self, reason: str) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if (
             self.healthy
             and self._healthy_since is not None
