@@ -184,6 +184,9 @@ class Sender:
             priority=priority_for(self._settings.broker_url, submission.priority),
             # So that no message outlives the key that says it was cancelled.
             expires=self._settings.ttl,
+            # Of the result, Celery's own copy would cost as much as the report itself: four questions to
+            # Redis for each run. Who sends the task without us gets it.
+            ignore_result=True,
             argsrepr="()",
             kwargsrepr=f"{{'run_id': {submission.run_id!r}}}",
         )

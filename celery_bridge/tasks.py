@@ -19,7 +19,12 @@ INTRODUCE = introduction.INTRODUCE  # the worker learns the command by this impo
 
 
 @shared_task(  # type: ignore[untyped-decorator]
-    name=RUN_WORKFLOW, bind=True, acks_late=True, reject_on_worker_lost=True, track_started=True
+    name=RUN_WORKFLOW,
+    bind=True,
+    acks_late=True,
+    reject_on_worker_lost=True,
+    track_started=True,
+    store_errors_even_if_ignored=True,  # which the follower listens for
 )
 def run_workflow(
     self: Task,

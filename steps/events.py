@@ -1,7 +1,7 @@
 """What a run tells while it goes on. The same events come from both engines."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
@@ -39,7 +39,8 @@ class Event:
 
     def to_json(self) -> dict[str, Any]:
         """JSON data; `from_json` gives the event back."""
-        return asdict(self) | {"time": self.time.isoformat()}
+        data: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        return data | {"time": self.time.isoformat()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
