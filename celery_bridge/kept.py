@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 from celery_bridge.clients import Backend
 
 T = TypeVar("T")
+Work = Callable[[Backend], Coroutine[Any, Any, T]]
+"""What a run does with its connection."""
 FRESH_FOR = 10.0
 """Seconds; what lies on the way may have forgotten a connection that was not used for longer."""
 _OWN_SOCKETS = 2
@@ -51,7 +53,7 @@ class _Kept:
         self._backend = Backend(url)
         self._used = time.monotonic()
 
-    def run(self, work: Callable[[Backend], Coroutine[Any, Any, T]]) -> T:
+    def run(self, work: Work[T]) -> T:
         result = self._runner.run(self._fresh(work), context=copy_context())
         self._used = time.monotonic()
         return result
@@ -63,7 +65,7 @@ class _Kept:
         with self._runner:
             self._runner.run(self._backend.aclose())
 
-    async def _fresh(self, work: Callable[[Backend], Coroutine[Any, Any, T]]) -> T:
+    async def _fresh(self, work: Work[T]) -> T:
         if time.monotonic() - self._used > FRESH_FOR:
             await self._backend.aclose()
         return await work(self._backend)
@@ -76,7 +78,7 @@ class _OfThread(threading.local):
 _of_thread = _OfThread()
 
 
-def run(url: str, work: Callable[[Backend], Coroutine[Any, Any, T]]) -> T:
+def run(url: str, work: Work[T]) -> T:
     """As `asyncio.run`, but with a connection to that address.
 
     Both are those of the run before, unless that one failed or left anything behind.

@@ -41,14 +41,13 @@ local now = redis.call('TIME')
 local epoch = math.max(now[1] * 1000 + math.floor(now[2] / 1000), latest + 1)
 local taken = not holder and not over and ((not said and not cancel) or (said and ARGV[3] == '1'))
 if taken then
-    if not said then redis.call('HINCRBY', KEYS[6], ARGV[6], 1) end
+    if not said then redis.call('HINCRBY', KEYS[5], ARGV[6], 1) end
     redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
     local id = string.format('%.0f-0', epoch)
     redis.call('XADD', KEYS[3], id, 'claim', ARGV[4])
     redis.call('XADD', KEYS[4], id, 'claim', ARGV[4])
     redis.call('EXPIRE', KEYS[3], ARGV[5])
     redis.call('EXPIRE', KEYS[4], ARGV[5])
-    redis.call('PUBLISH', KEYS[5], '')
 end
 return {taken and 1 or 0, holder and 1 or 0, cancel or '', over and 1 or 0, said and 1 or 0, epoch}
 """
@@ -94,7 +93,7 @@ class Lease:
     async def take(self, worker: str, queue: str = "") -> Taken:
         """Wait until the run is ours, and the worker's name said, or it is over, or not wanted any more.
 
-        A new one is counted as received from the queue.
+        A new one is counted as received from the queue. Who follows it hears of it by the publisher.
         """
         missing_since: float | None = None
         while True:
@@ -169,7 +168,7 @@ class Lease:
 
     async def _look(self, worker: str, queue: str, *, take_over: bool) -> _Look:
         keys = self._keys
-        names = (keys.lease, keys.cancel, keys.events, keys.journal, keys.channel, COUNTS)
+        names = (keys.lease, keys.cancel, keys.events, keys.journal, COUNTS)
         received = Tally("received", queue).field
         values = (self.token, str(LEASE), str(int(take_over)), worker, str(self._ttl), received)
 

@@ -63,6 +63,7 @@ class _Addition:
 class Publisher:
     """Adds a run's entries to its stream. Starts and ends go out within 5 ms, lines within 50 ms.
 
+    With the first of them, or without, the claim is announced that is in the stream already.
     While the server is away, entries wait within bounds; only the last one is insisted on.
     """
 
@@ -80,6 +81,7 @@ class Publisher:
         self._sending = asyncio.Lock()
         self._unsent: list[_Addition] = []
         self._last_counts: Mapping[Tally, int] = {}
+        self._announced = False
 
     def tell(self, event: Event) -> None:
         """Tell an event; from any thread."""
@@ -110,6 +112,7 @@ class Publisher:
     async def run(self) -> None:
         """Send what there is as it comes, until cancelled."""
         pause = 0.0
+        self._wake(urgent=True)
         while True:
             await self._something.wait()
             await self._lines_gather()
@@ -149,8 +152,9 @@ class Publisher:
                 self._something.clear()
                 self._urgent.clear()
                 self._unsent = [*self._numbered_notes(), *map(self._numbered, self._backlog.take())]
-            while some := list(_first(self._unsent)):
+            while (some := list(_first(self._unsent))) or not self._announced:
                 await self._send(some)
+                self._announced = True
                 del self._unsent[: len(some)]
 
     def _numbered(self, entry: Entry) -> _Addition:
