@@ -91,9 +91,10 @@ async def cut_off(
     monkeypatch.setattr(lease, "RENEW_EVERY", 0.2)
     monkeypatch.setattr(lease, "LOOK_EVERY", 0.05)
     assigned = assignment(folder)
-    async with cable_to(redis_url) as (cable, url):
+    async with cable_to(redis_url) as (cable, url), Backend(url) as backend:
         with Termination() as termination, Redis.from_url(redis_url) as redis:
-            hosting = host(assigned, BridgeSettings.of(url), Place("worker", "queue"), termination)
+            place = Place("worker", "queue")
+            hosting = host(assigned, BridgeSettings.of(url), backend, place, termination)
             running = asyncio.create_task(hosting)
             await wait_until((folder / "up").exists)
             cable.cut()
