@@ -18,6 +18,7 @@ from redis import Redis
 from benchmarks.usage import machine, megabytes
 from celery_bridge.channel import Keys
 from celery_bridge.follower import NAME
+from celery_bridge.priorities import redis_lists
 from celery_bridge.remote import Link, link_to, run_remotely
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Submission
@@ -49,7 +50,7 @@ async def measured(url: str, folder: Path, runs: int) -> None:
         await wait_until(lambda: bool(redis.keys(Keys("*").lease)))
         memory, used = megabytes(os.getpid()), time.process_time()
         others = [asyncio.create_task(run(link, NOTHING)) for _ in range(runs)]
-        await wait_until(lambda: redis.llen(link.settings.queue) >= runs - FETCHED)
+        await wait_until(lambda: queued(redis, link.settings.queue) >= runs - FETCHED)
         show("CPU for each to be sent", (time.process_time() - used) / runs * 1000, "ms")
         show("memory for all", megabytes(os.getpid()) - memory, "MB")
         show("connections to the result backend", connections(redis), "")
@@ -60,6 +61,11 @@ async def measured(url: str, folder: Path, runs: int) -> None:
         gate.touch()
         assert all(report.success for report in await asyncio.gather(first, *others))
         show("CPU for each to be followed to its end", (time.process_time() - used) / runs * 1000, "ms")
+
+
+def queued(redis: Redis, queue: str) -> int:
+    """How many messages wait."""
+    return sum(int(redis.llen(one)) for one in redis_lists(queue))
 
 
 def connections(redis: Redis) -> int:
