@@ -81,7 +81,7 @@ def _sentence(event: Event, seconds: float) -> tuple[Any, ...]:
     """The level and the text of a log line, ready for `Logger.log`."""
     match event.kind:
         case "started":
-            return INFO, "%s started", event.label
+            return INFO, "%s started%s", event.label, f" ({event.position})" if event.position else ""
         case "kept":
             return INFO, KEPT, event.text
         case "retrying":

@@ -28,7 +28,7 @@ class Progress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._begun: dict[str, datetime] = {}
+        self._begun: dict[str, Event] = {}
         self._lock = Lock()
         self._moving = console.is_terminal
         self._spinner = Spinner("dots")
@@ -38,7 +38,7 @@ class Progress:
         with self._lock:
             line = self._line(event)
             if event.kind == "started":
-                self._begun[event.label] = event.time
+                self._begun[event.label] = event
             elif event.kind == "ended":
                 self._begun.pop(event.label, None)
         if line is not None:
@@ -65,10 +65,10 @@ class Progress:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The steps that run now, for the moving view."""
         with self._lock:
-            begun = list(self._begun.items())
+            begun = list(self._begun.values())
         moment = now()
         frame = self._spinner.render(console.get_time())
-        rows = [Text.assemble(str(frame), " ", _running(*one, moment)) for one in begun[:_MOST_SHOWN]]
+        rows = [Text.assemble(str(frame), " ", _running(one, moment)) for one in begun[:_MOST_SHOWN]]
         hidden = len(begun) - len(rows)
         more = [Text(f"  and {hidden} more", style="dim")] if hidden > 0 else []
         yield Group(*rows, *more)
@@ -77,7 +77,7 @@ class Progress:
         label = printable(event.label)
         match event.kind:
             case "started":
-                return None if self._moving else Text(f"  {label} started")
+                return None if self._moving else Text(f"  {label} started{_position(event)}")
             case "line":
                 return Text(f"  {label} | {printable(event.text)}", style="dim")
             case "kept":
@@ -86,12 +86,17 @@ class Progress:
                 return _marked("retrying", f"{label} is tried again", event.text)
             case "ended":
                 since = self._begun.get(event.label)
-                took = f" in {(event.time - since).total_seconds():.1f} s" if since else ""
+                took = f" in {(event.time - since.time).total_seconds():.1f} s" if since else ""
                 return _marked(event.status, f"{label} {event.status}{took}", event.text)
 
 
-def _running(label: str, since: datetime, moment: datetime) -> Text:
-    return Text(f"{printable(label)} {max(0.0, (moment - since).total_seconds()):.0f} s", style="cyan")
+def _running(started: Event, moment: datetime) -> Text:
+    seconds = max(0.0, (moment - started.time).total_seconds())
+    return Text(f"{printable(started.label)}{_position(started)} {seconds:.0f} s", style="cyan")
+
+
+def _position(event: Event) -> str:
+    return f" ({printable(event.position)})" if event.position else ""
 
 
 def _marked(status: str, text: str, reason: str) -> Text:

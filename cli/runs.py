@@ -1,6 +1,7 @@
 """`status`, `logs` and `cancel`: what Prefect knows of runs, and how to end one."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -69,7 +70,9 @@ async def _state(reference: str) -> RunStatus:
     from control.client import PrefectClient
 
     async with PrefectClient() as client:
-        return await client.state((await client.find(reference)).id)
+        found = await client.state((await client.find(reference)).id)
+        goes_on_celery = found.engine == "celery" and not found.is_final
+        return replace(found, position=await client.position(found.id)) if goes_on_celery else found
 
 
 async def _print_log(reference: str, follow: bool, as_json: bool) -> None:
@@ -142,6 +145,7 @@ def _show(run: RunStatus) -> None:
         ("run", run.name),
         ("id", run.id),
         ("state", state_of(run)),
+        ("at", run.position),
         ("engine", run.engine or ""),
         ("level", run.level or ""),
         ("started", run.started_at.astimezone().isoformat(" ", "seconds") if run.started_at else ""),

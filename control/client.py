@@ -23,7 +23,7 @@ from control.again import IsAlive, RanAs, try_again
 from control.answers import is_refusal, told_by
 from control.errors import NotDeployed, PrefectUnreachable, RunAmbiguous, RunRefused, RunUnknown
 from control.questions import OpenQuestion, chosen, give, open_questions
-from control.run_logs import LogReader, OnLog
+from control.run_logs import LogReader, OnLog, position
 from control.run_tree import PAGE, family, parts, status_of
 from control.runs import RunLog, RunStatus
 from control.waiting import ask_to_end, come_back, waits
@@ -103,6 +103,11 @@ class PrefectClient:
         with _reached():
             run = await self._run(run_id)
             return status_of(run, await parts(self._api, await family(self._api, run)))
+
+    async def position(self, run_id: UUID | str) -> str:
+        """Of a run on Celery: which step began last, and how far the run is with it. Raises RunUnknown."""
+        with _reached():
+            return await position(self._api, await self._run(run_id))
 
     async def find(self, reference: str, *, unfinished: bool = False) -> RunStatus:
         """The run with this id, else the latest of this name, else the recent one whose id begins so.

@@ -1,5 +1,6 @@
 """The log of a run and of everything below it, read at once or as it grows."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,6 +13,7 @@ from prefect.client.schemas.sorting import LogSort
 from control.run_tree import PAGE, all_pages, family, names_of_tasks
 from control.runs import RunLog
 
+_POSITION = re.compile(r"(?P<step>.+) started \((?P<position>step \d+ of \d+)\)")
 OnLog = Callable[[RunLog], None]
 
 _LATE = timedelta(seconds=10)
@@ -67,3 +69,12 @@ class LogReader:
         names = (self._names.get(id) for id in (log.task_run_id, log.flow_run_id) if id)
         source = next((name for name in names if name), "")
         return RunLog(str(log.id), log.timestamp, log.level, source, log.message)
+
+
+async def position(api: Api, root: FlowRun) -> str:
+    """Which step began last, and how far the run is with it; empty where its newest log lines don't tell."""
+    wanted = by.LogFilter(flow_run_id=by.LogFilterFlowRunId(any_=[root.id]))
+    for log in await api.read_logs(wanted, limit=PAGE, sort=LogSort.TIMESTAMP_DESC):
+        if found := _POSITION.fullmatch(log.message):
+            return f"{found['step']} ({found['position']})"
+    return ""

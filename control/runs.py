@@ -33,6 +33,8 @@ class RunStatus:
     ended_at: datetime | None
     url: str
     parts: tuple[PartStatus, ...] = ()
+    position: str = ""
+    """Of a run that goes on on Celery, the step that began last: `copy (step 2 of 7)`."""
     is_of_a_deployment: bool = False
 
     @property

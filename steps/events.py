@@ -20,6 +20,7 @@ class Event:
     """A step `started`, wrote a `line`, is `retrying`, or `ended`; of no step: what is `kept` from before.
 
     `place` says in words which of all its executions it is, `index` and `target` only the innermost.
+    `position` says how far the run is with it: `step 2 of 7`.
     """
 
     kind: Literal["started", "line", "retrying", "ended", "kept"]
@@ -31,6 +32,7 @@ class Event:
     status: str = ""
     time: datetime = field(default_factory=now)
     place: str = ""
+    position: str = ""
 
     @property
     def label(self) -> str:
@@ -44,8 +46,9 @@ class Event:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """The event of `to_json`'s data."""
-        return cls(**data | {"time": datetime.fromisoformat(data["time"])})
+        """The event of `to_json`'s data. What a newer version has put into it is left out."""
+        known = {name: value for name, value in data.items() if name in cls.__dataclass_fields__}
+        return cls(**known | {"time": datetime.fromisoformat(data["time"])})
 
 
 Listener = Callable[[Event], None]

@@ -118,6 +118,6 @@ def _inside(scope: Scope) -> Listener:
     here = scope.label
 
     def tell(event: Event) -> None:
-        scope.surroundings.listener(replace(event, step=f"{here}/{event.step}"))
+        scope.surroundings.listener(replace(event, step=f"{here}/{event.step}", position=""))
 
     return tell

@@ -26,6 +26,7 @@ from steps.kept_log import KeptLog
 from steps.receipts import receipt_of
 from steps.records import Part, error_of, placed
 from steps.scope import Scope, Surroundings, Undo
+from steps.step_count import StepCount
 from steps.work import NOT_NEEDED, Work, below, blank, inside
 
 SETTLING = 0.1
@@ -58,6 +59,7 @@ class WorkflowRun:
     def __init__(self, plan: Plan, surroundings: Surroundings) -> None:
         self._plan = plan
         self._log = KeptLog()
+        self._count = StepCount(work.id for work in inside(plan.steps) if work.perform is not None)
         self._listener = surroundings.listener
         self._around = replace(surroundings, listener=self._hear)
         self._driver: Driver | None = None
@@ -264,7 +266,7 @@ class WorkflowRun:
         """A listener that fails must not fail the step that it was told of."""
         self._log.add(event)
         try:
-            self._listener(event)
+            self._listener(self._count.noted(event))
         except Exception:
             logger.exception("the listener of a run failed on %s of step %s", event.kind, event.label)
 

@@ -267,6 +267,8 @@ def test_cancel_from_another_process(engine: str, nap: Nap, stack: Stack) -> Non
     """`cancel NAME` ends the run of that name and says what was stopped; whoever ran it gets exit code 4."""
     process = stack.start("run", *nap.arguments, "--engine", engine, "--force", "--json")
     wait_until(nap.has_begun)
+    if engine == "celery":
+        wait_until(lambda: stack.json("status", nap.name)["position"] == "nap (step 1 of 2)")
     cancel = stack("cancel", nap.name)
     out, err = process.communicate(timeout=300)
     assert cancel.returncode == 0, cancel.stdout + cancel.stderr

@@ -121,7 +121,7 @@ async def test_a_run_is_one_task_run_with_a_log_that_reads(settings: BridgeSetti
     sent, received = log[:2]
     assert re.fullmatch(f"Submitted to queue '{settings.queue}' as [0-9a-f-]{{36}}", sent)
     assert received.startswith("Received by celery@")
-    assert "usage started" in log
+    assert "usage started (step 1 of 2)" in log
     assert "usage: 81%" in log
     assert any(text.startswith("usage succeeded in ") for text in log)
 

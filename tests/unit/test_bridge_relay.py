@@ -43,7 +43,7 @@ def test_a_run_reads_as_sentences(logged: list[tuple[str, str]]) -> None:
         Event("started", "usage", time=at(0)),
         Event("line", "usage", text="81%", time=at(0.1)),
         Event("ended", "usage", status="succeeded", time=at(0.21)),
-        Event("started", "clean", place="on web", time=at(1)),
+        Event("started", "clean", place="on web", time=at(1), position="step 2 of 2"),
         Event("retrying", "clean", place="on web", text="exit code 1; try 2 of 3 in 1s", time=at(2)),
         Event("ended", "clean", place="on web", status="failed", text="exit code 1", time=at(3)),
     ]
@@ -57,7 +57,7 @@ def test_a_run_reads_as_sentences(logged: list[tuple[str, str]]) -> None:
         ("INFO", "usage started"),
         ("INFO", "usage: 81%"),
         ("INFO", "usage succeeded in 0.2s"),
-        ("INFO", "clean on web started"),
+        ("INFO", "clean on web started (step 2 of 2)"),
         ("WARNING", "clean on web failed: exit code 1; try 2 of 3 in 1s"),
         ("ERROR", "clean on web failed in 2.0s: exit code 1"),
     ]

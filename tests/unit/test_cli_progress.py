@@ -29,14 +29,14 @@ def test_a_step_from_start_to_end() -> None:
     """What is kept, start, output, retry and end each have a line; the end says how long it took."""
     text = shown(
         Event("kept", "", text="copy, pack [0]", time=BEGIN),
-        Event("started", "usage", time=BEGIN),
+        Event("started", "usage", time=BEGIN, position="step 1 of 2"),
         Event("line", "usage", text="91%", stream="stdout", time=BEGIN),
         Event("retrying", "usage", text="exit code 1", time=BEGIN),
         Event("ended", "usage", status="succeeded", time=BEGIN + timedelta(seconds=2.04)),
     )
     assert text.splitlines() == [
         "  Kept from before: copy, pack [0]",
-        "  usage started",
+        "  usage started (step 1 of 2)",
         "  usage | 91%",
         "↻ usage is tried again: exit code 1",
         "✓ usage succeeded in 2.0 s",
