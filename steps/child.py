@@ -22,6 +22,8 @@ GRACE = 2.0
 LAST_WORDS = 0.5
 GONE_WITHIN = 5.0
 LOOK_EVERY = 0.02
+LEAST_LOOKS = 10
+"""Also on a machine on which one look takes seconds."""
 _GUARDED = (
     "exec 3<&0 </dev/null; "
     '( ( trap "" TERM INT HUP; exec >/dev/null 2>&1; read -r _ <&3 || kill -s KILL -- -$$ ) & ); '
@@ -155,10 +157,10 @@ class _Child:
         patient_until = clock() + GRACE
         try:
             self._signal(signal.SIGTERM)
-            for process in self._escaped():
+            for process in await self._escaped():
                 process.signal(signal.SIGTERM)
             await self.ended(GRACE)
-            while clock() < patient_until and self._escaped():  # noqa: ASYNC110 - they are not our children
+            while clock() < patient_until and await self._escaped():  # noqa: ASYNC110 - no children of ours
                 await asyncio.sleep(LOOK_EVERY)
         finally:
             self._signal(signal.SIGKILL)
@@ -166,19 +168,21 @@ class _Child:
 
     async def _gone(self, patient_until: float) -> None:
         """Kill whoever is left until nobody is: who just started another process has left that one, too."""
-        loop = asyncio.get_running_loop()
+        clock = asyncio.get_running_loop().time
         await asyncio.wait((self.ears.exited,), timeout=GONE_WITHIN)
-        while (left := self._running()) and loop.time() < patient_until:
+        looks = 0
+        while (left := await self._running()) and (looks < LEAST_LOOKS or clock() < patient_until):
             for process in left:
                 process.signal(signal.SIGKILL)
             await asyncio.sleep(LOOK_EVERY)
+            looks += 1
         self.left = left
 
-    def _running(self) -> list[Process]:
-        return running(self._mark, self._transport.get_pid())
+    async def _running(self) -> list[Process]:
+        return await running(self._mark, self._transport.get_pid())
 
-    def _escaped(self) -> list[Process]:
-        return [process for process in self._running() if process.escaped]
+    async def _escaped(self) -> list[Process]:
+        return [process for process in await self._running() if process.escaped]
 
     def close(self) -> None:
         """Let the guard go and close the pipes."""

@@ -2,10 +2,15 @@
 
 Every program gets a variable of its own, which all that it starts inherits. What takes that away (`env -i`),
 and what runs as somebody else outside of the group, is not found; without /proc nothing outside of it is.
+
+A look at all processes takes some ten milliseconds, so those who ask at the same time share one.
 """
 
+import asyncio
 import os
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +18,7 @@ from pathlib import Path
 MARK = "OPSCONDUCTOR_EXECUTION"
 _PROC = Path("/proc")
 _OVER = "ZX"
+_VARIABLE = f"{MARK}=".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +35,48 @@ class Process:
             os.kill(self.pid, number)
 
 
-def running(mark: str, group: int) -> list[Process]:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One of all processes; `mark` is empty where it bears none, or is somebody else's."""
+
+    pid: int
+    name: str
+    group: int
+    mark: str
+
+
+class _Census:
+    """The last look at all processes."""
+
+    def __init__(self) -> None:
+        self._clerk = ThreadPoolExecutor(1, "survivors")  # one after the other
+        self._begun = 0.0
+        self._seen: list[_Seen] = []
+
+    async def taken(self) -> list[_Seen]:
+        """All processes, as of now or later."""
+        return await asyncio.get_running_loop().run_in_executor(self._clerk, self._since, time.monotonic())
+
+    def _since(self, moment: float) -> list[_Seen]:
+        if self._begun < moment:
+            begun = time.monotonic()
+            self._seen = list(_all())
+            self._begun = begun
+        return self._seen
+
+
+_census = _Census()
+
+
+async def running(mark: str, group: int) -> list[Process]:
     """Those of a group, and those that bear a mark. Zombies have ended."""
-    if not _PROC.is_dir():
+    if not _PROC.is_dir():  # noqa: ASYNC240 - no disk is behind it
         return _group_alone(group)
-    wanted = f"{MARK}={mark}".encode()
-    return [found for entry in _numbers() if (found := _process(entry, wanted, group)) is not None]
+    return [
+        Process(one.pid, one.name, escaped=one.group != group)
+        for one in await _census.taken()
+        if one.group == group or one.mark == mark
+    ]
 
 
 def told(left: list[Process]) -> str:
@@ -42,23 +84,27 @@ def told(left: list[Process]) -> str:
     return "still running: " + ", ".join(f"{one.name} (process {one.pid})" for one in left)
 
 
-def _numbers() -> Iterator[str]:
+def _all() -> Iterator[_Seen]:
     with os.scandir(_PROC) as entries:
         for entry in entries:
-            if entry.name.isdigit():
-                yield entry.name
+            if entry.name.isdigit() and (seen := _process(_PROC / entry.name, int(entry.name))) is not None:
+                yield seen
 
 
-def _process(pid: str, wanted: bytes, group: int) -> Process | None:
+def _process(folder: Path, pid: int) -> _Seen | None:
     try:
-        name, state, its_group = _status((_PROC / pid / "stat").read_text("utf-8", "replace"))
-        if state in _OVER:
-            return None
-        if its_group != group and wanted not in (_PROC / pid / "environ").read_bytes().split(b"\0"):
-            return None
-    except OSError:  # it has ended meanwhile, or is somebody else's
+        name, state, group = _status((folder / "stat").read_text("utf-8", "replace"))
+    except OSError:  # it has ended meanwhile
         return None
-    return Process(int(pid), name, escaped=its_group != group)
+    return None if state in _OVER else _Seen(pid, name, group, _mark_of(folder))
+
+
+def _mark_of(folder: Path) -> str:
+    with suppress(OSError):  # it has ended meanwhile, or is somebody else's
+        for variable in (folder / "environ").read_bytes().split(b"\0"):
+            if variable.startswith(_VARIABLE):
+                return variable.removeprefix(_VARIABLE).decode("ascii", "replace")
+    return ""
 
 
 def _status(stat: str) -> tuple[str, str, int]:
@@ -69,10 +115,9 @@ def _status(stat: str) -> tuple[str, str, int]:
 
 
 def _group_alone(group: int) -> list[Process]:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return []
-    except PermissionError:  # it is there, and somebody else's
-        return [Process(group, "its process group", escaped=False)]
+    with suppress(PermissionError):  # it is there, and somebody else's
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return []
     return [Process(group, "its process group", escaped=False)]

@@ -384,7 +384,11 @@ class TestEndings:
         monkeypatch.setattr("steps.child.GRACE", 0.1)
         monkeypatch.setattr("steps.child.GONE_WITHIN", 0.5)
         nobody = Process(2**30, "stubborn", escaped=True)
-        monkeypatch.setattr("steps.child.running", lambda mark, group: [nobody])
+
+        async def always(mark: str, group: int) -> list[Process]:
+            return [nobody]
+
+        monkeypatch.setattr("steps.child.running", always)
         here, told = scope(), f"still running: stubborn (process {nobody.pid})"
         with pytest.raises(StepTimedOut) as raised:
             await command(here, "sleep 600", timeout=0.5)
