@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -276,6 +277,31 @@ async def test_cancelled_while_queued_it_never_starts(
             assert waiting(redis, unattended.queue) == 0
             await wait_until(lambda: ends(redis_url, unattended.queue) == {"cancelled": 1, "succeeded": 1})
     assert not mark.exists()
+
+
+async def test_many_runs_are_cancelled_at_once(redis_url: str, tmp_path: Path) -> None:
+    """Each has its receipt: what ran was stopped, what waited in the queue never began, and never will."""
+    settings = BridgeSettings.of(redis_url, queue=f"queue-{uuid4()}")
+    settings = replace(settings, worker_timeout=300, cancel_timeout=120)
+    begun, pids = tmp_path / "begun", tmp_path / "pids"
+    work = command("work", f"echo x >> {begun}; setsid sleep 1000 & echo $! >> {pids}; wait")
+    with worker(tmp_path, redis_url, redis_url, "-Q", settings.queue, "--concurrency=3"):
+        sent = [submission(document(work, command("never", "true"))) for _ in range(25)]
+        runs = [asyncio.create_task(run(settings, one)) for one in sent]
+        await wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 3)
+        with Redis.from_url(redis_url) as redis:
+            await wait_until(lambda: waiting(redis, settings.queue) == 22)
+        for one in runs:
+            one.cancel()
+        reports = await asyncio.gather(*runs)
+        assert (await run(settings, submission(document(command("after", "true"))))).success
+    receipts = [report.receipt for report in reports if report.receipt is not None]
+    assert Counter((one.stopped, one.unconfirmed, one.never_began) for one in receipts) == {
+        (("work",), (), ("never",)): 3,
+        ((), (), ("work", "never")): 22,
+    }
+    assert begun.read_text() == "x\n" * 3
+    assert all(gone(int(pid)) for pid in pids.read_text().split())
 
 
 async def test_a_document_chooses_its_queue(settings: BridgeSettings, redis_url: str, tmp_path: Path) -> None:
