@@ -1,21 +1,24 @@
 """`status`, `logs` and `cancel`: what Prefect knows of runs, and how to end one."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
 from cli import output
-from cli.failures import Exit
+from cli.failures import Exit, UsageError
 from cli.installation import overview
 from cli.options import Json, Run
 from cli.servers import find_server
 from control.runs import RunLog, RunStatus
 
+AT_ONCE = 20
+T = TypeVar("T")
 _STYLES = {"COMPLETED": "green", "FAILED": "bold red", "CRASHED": "bold red", "CANCELLED": "yellow"}
 
 
@@ -48,22 +51,27 @@ def logs(
     return Exit.DONE
 
 
-def cancel(run: Run, /, *, as_json: Json = False) -> int:
-    """End a run, and say what was stopped. A name means the only unfinished run of that name."""
+def cancel(*runs: Run, as_json: Json = False) -> int:
+    """End runs, and say what was stopped. A name means the only unfinished run of that name."""
+    if not runs:
+        raise UsageError("cancel needs at least one RUN (`opsconductor cancel --help` shows more).")
     find_server()
-    if (dead := asyncio.run(_without_process(run))) is not None:
-        from cli.retry import bring_to_its_end
+    found = asyncio.run(_to_be_cancelled(runs))
+    for run in found:
+        if _is_without_process(run):
+            from cli.retry import bring_to_its_end
 
-        bring_to_its_end(dead)
-    ended = asyncio.run(_cancelled(dead.id if dead is not None else run))
-    cancelled = ended.state == "CANCELLED"
+            bring_to_its_end(run)
+    ended = asyncio.run(_cancelled([run.id for run in found]))
     if as_json:
-        output.print_json(ended.to_json())
-    elif cancelled:
-        output.write_text(output.printable(f"{ended.name} ({ended.id}): {_what_was_stopped(ended)}"))
-    if not cancelled:
-        output.say(_not_cancelled(ended), style="red")
-    return Exit.DONE if cancelled else Exit.FAILED
+        told = [one.to_json() for one in ended]
+        output.print_json(told if len(runs) > 1 else told[0])
+    for one in ended:
+        if one.state != "CANCELLED":
+            output.say(_not_cancelled(one), style="red")
+        elif not as_json:
+            output.write_text(output.printable(f"{one.name} ({one.id}): {_what_was_stopped(one)}"))
+    return Exit.DONE if all(one.state == "CANCELLED" for one in ended) else Exit.FAILED
 
 
 async def _state(reference: str) -> RunStatus:
@@ -88,23 +96,42 @@ async def _print_log(reference: str, follow: bool, as_json: bool) -> None:
                 show(line)
 
 
-async def _without_process(reference: str) -> RunStatus | None:
-    """The run, where it goes on in name only: its process, which was one of this machine, died."""
-    from control.again import is_tried_again_here
+async def _to_be_cancelled(references: Sequence[str]) -> list[RunStatus]:
+    """Each of them once. One that is not known, and nothing is cancelled."""
     from control.client import PrefectClient
+
+    async with PrefectClient() as client:
+        found = await _each(references, lambda one: client.find(one, unfinished=True))
+    return list({run.id: run for run in found}.values())
+
+
+def _is_without_process(run: RunStatus) -> bool:
+    """Whether it goes on in name only: its process, which was one of this machine, died."""
+    from control.again import is_tried_again_here
     from flows.journals import is_open
 
-    async with PrefectClient() as client:
-        run = await client.find(reference, unfinished=True)
     begun = run.state in ("RUNNING", "CANCELLING") and not is_tried_again_here(run.id)
-    return run if begun and is_open(run.id) is False else None
+    return begun and is_open(run.id) is False
 
 
-async def _cancelled(reference: str) -> RunStatus:
+async def _cancelled(ids: Sequence[str]) -> list[RunStatus]:
+    """All are asked before the end of one is waited for."""
     from control.client import PrefectClient
 
     async with PrefectClient() as client:
-        return await client.cancel((await client.find(reference, unfinished=True)).id)
+        await _each(ids, client.ask_to_end)
+        return await _each(ids, client.ended)
+
+
+async def _each(of: Iterable[str], work: Callable[[str], Awaitable[T]]) -> list[T]:
+    """The results, in order; not too many at once for Prefect's server."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(reference: str) -> T:
+        async with places:
+            return await work(reference)
+
+    return list(await asyncio.gather(*map(one, of)))
 
 
 def _what_was_stopped(run: RunStatus) -> str:

@@ -126,17 +126,23 @@ class PrefectClient:
                 return going_on[0] if unfinished and going_on else named[0]
             return await self._beginning(reference)
 
-    async def cancel(self, run_id: UUID | str, patience: float = 30.0) -> RunStatus:
-        """Ask for the run's end and wait for it, up to `patience` seconds; the state it is in then.
-
-        A run that has ended already stays as it is.
-        """
+    async def ask_to_end(self, run_id: UUID | str) -> None:
+        """Ask for the run's end. One that has ended already stays as it is."""
         with _reached():
             run = await self._run(run_id)
             if waits(run):
                 await ask_to_end(self._api, run)
             else:
                 await self._api.set_flow_run_state(run.id, Cancelling())
+
+    async def cancel(self, run_id: UUID | str, patience: float = 30.0) -> RunStatus:
+        """Ask for the run's end and wait for it, up to `patience` seconds; the state it is in then."""
+        await self.ask_to_end(run_id)
+        return await self.ended(run_id, patience)
+
+    async def ended(self, run_id: UUID | str, patience: float = 30.0) -> RunStatus:
+        """Wait for the run's end, up to `patience` seconds; the state it is in then."""
+        with _reached():
             ended = await _until(lambda: self._brief(run_id), lambda status: status.is_final, patience)
             if not ended.is_final:
                 return ended
