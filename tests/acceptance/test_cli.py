@@ -285,6 +285,9 @@ def test_a_run_that_is_done_is_not_cancelled(stack: Stack) -> None:
     done = stack("cancel", run)
     assert done.returncode == 1
     assert "was not cancelled: it ended as Completed" in done.stderr
+    assert [one["id"] for one in stack.json("cancel", run, run[:20], code=1)] == [run]
+    unknown = stack("cancel", run, "no such run")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
     assert stack.flow_run(run)["state"]["type"] == "COMPLETED"
 
 
