@@ -70,7 +70,7 @@ def cancel(*runs: Run, as_json: Json = False) -> int:
         if one.state != "CANCELLED":
             output.say(_not_cancelled(one), style="red")
         elif not as_json:
-            output.write_text(output.printable(f"{one.name} ({one.id}): {_what_was_stopped(one)}"))
+            output.write_text(output.printable(f"{one.name} ({one.id}): {one.what_was_stopped}"))
     return Exit.DONE if all(one.state == "CANCELLED" for one in ended) else Exit.FAILED
 
 
@@ -132,14 +132,6 @@ async def _each(of: Iterable[str], work: Callable[[str], Awaitable[T]]) -> list[
             return await work(reference)
 
     return list(await asyncio.gather(*map(one, of)))
-
-
-def _what_was_stopped(run: RunStatus) -> str:
-    """The run's own words; where Prefect ended its process it had none, and its tasks tell."""
-    told = run.message or "Cancelled"
-    if "stopped" in told or not run.stopped:
-        return told
-    return f"{told.rstrip('.')}: stopped {', '.join(run.stopped)}"
 
 
 def _not_cancelled(run: RunStatus) -> str:

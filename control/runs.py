@@ -6,6 +6,8 @@ from typing import Any
 
 _LEVELS = ((50, "CRITICAL"), (40, "ERROR"), (30, "WARNING"), (20, "INFO"), (0, "DEBUG"))
 
+_OUR_WORDS = ("Cancelled: ", "Cancelled, ", "Cancelled while ")
+
 
 @dataclass(frozen=True, slots=True)
 class PartStatus:
@@ -61,6 +63,14 @@ class RunStatus:
     def stopped(self) -> tuple[str, ...]:
         """Of a run that has ended, the tasks that were ended before their time."""
         return self._tasks_in("Cancelled", "Crashed") + self.unfinished
+
+    @property
+    def what_was_stopped(self) -> str:
+        """Of a cancelled run, its own words; where Prefect ended its process it had none, and its tasks tell."""
+        told = self.message or "Cancelled"
+        if told.startswith(_OUR_WORDS) or not self.stopped:
+            return told
+        return f"{told.rstrip('.')}: stopped {', '.join(self.stopped)}"
 
     def to_json(self) -> dict[str, Any]:
         """JSON data."""

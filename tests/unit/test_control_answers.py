@@ -107,6 +107,20 @@ def test_what_was_stopped() -> None:
     assert run.unfinished == ("b",)
 
 
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("Cancelled: no main step was running", "Cancelled: no main step was running"),
+        ("Flow run was cancelled.", "Flow run was cancelled: stopped a"),
+        ("", "Cancelled: stopped a"),
+    ],
+)
+def test_a_run_without_words_of_its_own_lets_its_tasks_tell(message: str, told: str) -> None:
+    """Prefect ended its process; a receipt says all there is to say."""
+    part = PartStatus("a", "task", "Cancelled", "", None, None)
+    assert replace(status(), message=message, parts=(part,)).what_was_stopped == told
+
+
 def test_status_and_log_lines_are_json() -> None:
     """Times are ISO 8601."""
     data = json.loads(json.dumps(status(tags=("engine:prefect",)).to_json()))
