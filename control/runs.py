@@ -66,7 +66,7 @@ class RunStatus:
 
     @property
     def what_was_stopped(self) -> str:
-        """Of a cancelled run, its own words; where Prefect ended its process it had none, and its tasks tell."""
+        """Of a cancelled run its own words; where Prefect ended its process it had none: its tasks tell."""
         told = self.message or "Cancelled"
         if told.startswith(_OUR_WORDS) or not self.stopped:
             return told
