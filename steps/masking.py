@@ -13,6 +13,9 @@ HIDDEN = "***"
 SHORTEST = 4
 """Characters of a secret, or of a line of one: what is shorter stands in many a text by chance."""
 
+MOST_FOR_ONE = 32
+"""Characters that one character of a secret takes where it is written in some other way."""
+
 _BASE64 = "A-Za-z0-9+/_-"
 _CONTROLS = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\v": "v", "\a": "a"}
 
@@ -26,6 +29,7 @@ class Mask:
     def __init__(self) -> None:
         self._sought: list[tuple[Sequence[str], re.Pattern[str]]] = []
         self._known: set[str] = set()
+        self._longest = 0
 
     def __repr__(self) -> str:
         return f"Mask({len(self._known)} texts)"
@@ -38,21 +42,27 @@ class Mask:
         for text in (value, *(line.strip() for line in value.splitlines())):
             if len(text) >= SHORTEST and text not in self._known:
                 self._known.add(text)
+                self._longest = max(self._longest, len(text))
                 # Looked for at every place: two that overlap are hidden both.
                 forms = "|".join(dict.fromkeys(_forms(text)))
                 self._sought.append((_needles(text), re.compile(f"(?=({forms}))", re.IGNORECASE)))
 
+    @property
+    def reach(self) -> int:
+        """Of how many characters a hidden place can be at most, but for whole rows of backslashes."""
+        return MOST_FOR_ONE * self._longest
+
     def text(self, text: str) -> str:
         """The text with everything hidden."""
-        spans = self._spans(text)
+        spans = self.spans(text)
         return _without(text, spans) if spans else text
 
     def cut(self, text: str, *, start: bool = False, end: bool = False) -> str:
         """The same of a text that was cut: what is left of a secret at the cut is hidden, too."""
         if not self:
             return text
-        spans = self._spans(text)
-        longest = 3 * max(map(len, self._known))
+        spans = self.spans(text)
+        longest = 3 * self._longest
         if start and (size := self._left(text[:longest], at_start=True)):
             spans.append((0, size))
         if end and (size := self._left(text[-longest:], at_start=False)):
@@ -73,7 +83,7 @@ class Mask:
             return HIDDEN if self.text(_number(data)) != _number(data) else data
         return data
 
-    def _spans(self, text: str) -> list[tuple[int, int]]:
+    def spans(self, text: str) -> list[tuple[int, int]]:
         """Where there is something to hide; most texts have nothing, and are seen through at once."""
         folded = text.lower() if self._sought else ""
         return [
@@ -122,7 +132,7 @@ def _forms(value: str) -> Iterator[str]:
 def _needles(value: str) -> Sequence[str]:
     """Pieces of which any form of the text has one; none where that can't be said."""
     longest = max(re.findall("[a-z0-9]+", value.lower(), re.ASCII), key=len, default="")
-    return [longest, *(core.lower() for core in _base64(value))] if len(longest) > 1 else []
+    return [longest, *dict.fromkeys(map(str.lower, _base64(value)))] if len(longest) > 1 else []
 
 
 def _spelled(value: str) -> set[str]:
