@@ -26,6 +26,8 @@ from codegen.result import Report
 from steps.entries import Entry
 from steps.interpreter import interpret
 from steps.journal import Journal
+from steps.output_keeper import Outputs
+from steps.output_storage import from_environment
 from steps.secret_values import Secrets, usual_lookups
 
 Verdict = Literal["succeeded", "failed", "cancelled", "withdrawn", "over", "superseded", "given up"]
@@ -140,6 +142,7 @@ class _Life:
             secrets=Secrets(*usual_lookups(), *blocks_of_prefect()),
             journal=journal,
             celery=self.celery,
+            outputs=Outputs(from_environment()),
         )
 
         def end() -> None:

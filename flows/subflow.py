@@ -19,6 +19,8 @@ from flows.secret_blocks import run_secrets
 from flows.session import Session, entered
 from steps.errors import StepFailed
 from steps.journal import Journal
+from steps.output_keeper import Outputs
+from steps.output_storage import from_environment
 from steps.scope import Errand, Surroundings
 
 
@@ -33,6 +35,7 @@ def surrounded(session: Session, workflows: Mapping[str, Any], **known: Any) -> 
         path="" if errand is None else errand.path,
         secrets=run_secrets() if errand is None else errand.secrets,
         journal=session.journal or Journal(session.run_id) if errand is None else errand.journal,
+        outputs=Outputs(from_environment()) if errand is None else errand.outputs,
         events=PrefectEvents(session.outermost.run_id),
         celery=tasks_from_flow(),
         ask=desk_of(session.outermost.run_id).ask,

@@ -8,6 +8,7 @@ from steps.masking import Mask
 
 KEPT_BYTES = 256 * 1024
 LONGEST_LINE = 64 * 1024
+LONG_LINE = 1024
 LINES_AT_ONCE = 10_000
 LINES_A_SECOND = 1_000
 
@@ -15,8 +16,9 @@ LINES_A_SECOND = 1_000
 class Capture:
     """Takes a stream's bytes; memory stays bounded however much comes.
 
-    `text` is the last 256 KiB, `left_out` how many bytes came before. Of a flood (10,000 lines at once,
-    then 1,000 a second) only a count is told. What a cut leaves of a secret is hidden by the `mask`.
+    `text` is the last 256 KiB, `left_out` how many bytes came before. Of a flood only a count is told: of
+    more than 10,000 lines at once, then 1,000 a second, each KiB of a line being one more. What a cut
+    leaves of a secret is hidden by the `mask`.
     """
 
     def __init__(
@@ -47,14 +49,30 @@ class Capture:
     def feed(self, data: bytes) -> None:
         """Bytes came."""
         self._tail.add(data)
+        if self._allowance.is_used_up:
+            self._count(data)
+        else:
+            self._split(data)
+
+    def _split(self, data: bytes) -> None:
         *lines, begun = (self._begun + data).split(b"\n")
         if self._cut and lines:
             lines, self._cut = lines[1:], False
-        allowed = self._allowance.take(len(lines))
-        for line in lines[:allowed]:
+        for place, line in enumerate(lines):
+            if not self._allowance.take(_cost(line)):
+                self._untold += len(lines) - place
+                break
             self._line(line)
-        self._untold += len(lines) - allowed
         self._begun = b"" if self._cut else self._within_limit(begun)
+
+    def _count(self, data: bytes) -> None:
+        """Of a flood nothing is split: there may be a hundred million lines in it."""
+        lines = data.count(b"\n")
+        if lines:
+            self._untold += lines - self._cut
+            self._begun, self._cut = b"", False
+        begun = data[data.rfind(b"\n") + 1 :]
+        self._begun = b"" if self._cut else self._within_limit(self._begun + begun)
 
     def close(self) -> None:
         """The stream ended."""
@@ -67,7 +85,7 @@ class Capture:
         """What is kept of a line that has not ended: one too long is told now, the rest of it never."""
         if len(begun) <= LONGEST_LINE:
             return begun
-        if self._allowance.take(1):
+        if self._allowance.take(_cost(begun)):
             self._line(begun)
         else:
             self._untold += 1
@@ -111,7 +129,7 @@ class _Tail:
 
 
 class _Allowance:
-    """How many lines may be told now. Once used up, it stays closed until a second's worth is there again."""
+    """How much may be told now. Once used up, it stays closed until a second's worth is there again."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -119,12 +137,23 @@ class _Allowance:
         self._seen = clock()
         self._closed = False
 
-    def take(self, wanted: int) -> int:
+    @property
+    def is_used_up(self) -> bool:
+        """Whether nothing may be told now."""
         now = self._clock()
         self._left = min(LINES_AT_ONCE, self._left + (now - self._seen) * LINES_A_SECOND)
         self._seen = now
         self._closed = self._closed and self._left < LINES_A_SECOND
-        taken = 0 if self._closed else min(wanted, int(self._left))
-        self._left -= taken
-        self._closed = self._closed or taken < wanted
-        return taken
+        return self._closed
+
+    def take(self, cost: int) -> bool:
+        """Whether this, too, may be told."""
+        self._closed = self.is_used_up or self._left < cost
+        if not self._closed:
+            self._left -= cost
+        return not self._closed
+
+
+def _cost(line: bytes) -> int:
+    """As how many lines a line counts."""
+    return 1 + min(len(line), LONGEST_LINE) // LONG_LINE

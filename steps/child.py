@@ -33,6 +33,39 @@ _GUARDED = (
 Feed = Callable[[bytes], None]
 
 
+class Valve:
+    """Lets a child's output in. While it is shut the child waits, as soon as the pipe is full."""
+
+    def __init__(self) -> None:
+        self._pipes: tuple[asyncio.ReadTransport, ...] = ()
+        self._is_open = asyncio.Event()
+        self._is_open.set()
+
+    def connect(self, transport: asyncio.SubprocessTransport) -> None:
+        """Stand between this child and us."""
+        pipes = (transport.get_pipe_transport(number) for number in (1, 2))
+        self._pipes = tuple(pipe for pipe in pipes if isinstance(pipe, asyncio.ReadTransport))
+        if not self._is_open.is_set():
+            self.shut()
+
+    def shut(self) -> None:
+        """Let nothing in."""
+        self._is_open.clear()
+        for pipe in self._pipes:
+            pipe.pause_reading()
+
+    def open(self) -> None:
+        """Let in what comes."""
+        if not self._is_open.is_set():
+            self._is_open.set()
+            for pipe in self._pipes:
+                pipe.resume_reading()
+
+    async def opened(self) -> None:
+        """Wait while it is shut."""
+        await self._is_open.wait()
+
+
 async def run_child(
     arguments: Sequence[str],
     *,
@@ -42,17 +75,22 @@ async def run_child(
     stderr: Feed,
     timeout: float | None,
     survived: Callable[[str], None],
+    valve: Valve | None = None,
 ) -> int:
     """Run to the end and return the exit code, negative for a signal.
 
     TimeoutError after `timeout` seconds. On timeout and cancellation the whole group and what left it get
     TERM, and KILL two seconds later; `survived` hears of what could not be ended even so. What the child
     leaves behind in the background after an end of its own lives on, but is not heard.
+    A `valve` that is shut holds the child up.
     """
+    valve = valve or Valve()
     child = await _start(arguments, cwd, env, _Ears({1: stdout, 2: stderr}))
     try:
+        valve.connect(child.transport)
         async with asyncio.timeout(timeout):
             await asyncio.wait((child.ears.exited,))
+        await valve.opened()  # more than a full pipe is let in before it is shut again
         await child.ended(LAST_WORDS)
     except BaseException:
         try:
@@ -139,12 +177,12 @@ class _Child:
         self.left: list[Process] | None = None
         """What still ran after it was killed; None: that was not looked for to the end."""
         self._mark = mark
-        self._transport = transport
+        self.transport = transport
         self._guard = guard
 
     @property
     def exit_code(self) -> int:
-        code = self._transport.get_returncode()
+        code = self.transport.get_returncode()
         return -signal.SIGKILL if code is None else code
 
     async def ended(self, patience: float) -> None:
@@ -179,7 +217,7 @@ class _Child:
         self.left = left
 
     async def _running(self) -> list[Process]:
-        return await running(self._mark, self._transport.get_pid())
+        return await running(self._mark, self.transport.get_pid())
 
     async def _escaped(self) -> list[Process]:
         return [process for process in await self._running() if process.escaped]
@@ -189,8 +227,8 @@ class _Child:
         with suppress(OSError):  # the guard was killed with its group
             os.write(self._guard, b"\n")
         os.close(self._guard)
-        self._transport.close()
+        self.transport.close()
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._transport.get_pid(), number)
+            os.killpg(self.transport.get_pid(), number)

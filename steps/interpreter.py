@@ -19,6 +19,7 @@ from steps.executor import Executor
 from steps.journal import Journal
 from steps.judging import judged
 from steps.kinds import EXECUTORS
+from steps.output_keeper import Outputs
 from steps.scope import Errand, Outcome, Scope, Surroundings
 from steps.secret_values import Secrets
 from steps.task_service import TaskService
@@ -40,11 +41,13 @@ def interpret(
     secrets: Secrets | None = None,
     journal: Journal | None = None,
     celery: TaskService | None = None,
+    outputs: Outputs | None = None,
 ) -> WorkflowRun:
     """A run of a document, ready to `run()`; `targets` stand in for the document's own.
 
     `secrets` finds those that the document names; without it none are found. `journal` knows what earlier
-    lives of the run did. `celery` runs the tasks of Celery apps.
+    lives of the run did. `celery` runs the tasks of Celery apps. `outputs` says where to store
+    what steps write.
 
     Raises `ParameterError` where the parameters don't fit.
     """
@@ -59,6 +62,7 @@ def interpret(
             listener=listener,
             secrets=secrets or Secrets(),
             journal=journal or Journal(run_id),
+            outputs=outputs or Outputs(),
         ),
         executors,
         celery,
@@ -82,6 +86,7 @@ def _run(errand: Errand, executors: Executors, celery: TaskService | None) -> Wo
             path=errand.path,
             secrets=errand.secrets,
             journal=errand.journal,
+            outputs=errand.outputs,
         ),
     )
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from steps.capture import Capture
 from steps.child import run_child
 from steps.environment import environment
 from steps.errors import StepFailed
+from steps.output import Output
 from steps.places import places
 from steps.scope import Scope
 from steps.timing import timed_out
@@ -28,13 +28,12 @@ async def run_process(
 ) -> dict[str, Any]:
     """Run a program without standard input: `{stdout, stderr, exit_code}`, the last 256 KiB of each stream.
 
-    Where more came, `truncated` says how many bytes of a stream were left out. Any exit code but 0 is a
-    `StepFailed` with the same result.
+    Where more came, `truncated` says how many bytes of a stream were left out; `stored` says where all of it
+    is, where it is stored. Any exit code but 0 is a `StepFailed` with the same result.
     """
     variables = environment(scope, env)
     _check(arguments, cwd, variables)
-    stdout, stderr = _told(scope, "stdout"), _told(scope, "stderr")
-    exit_code: int | None = None
+    output = Output(scope)
     left: list[str] = []
     try:
         async with places():
@@ -42,33 +41,22 @@ async def run_process(
                 arguments,
                 cwd=cwd,
                 env=variables,
-                stdout=stdout.feed,
-                stderr=stderr.feed,
+                stdout=output.stdout,
+                stderr=output.stderr,
                 timeout=timeout,
                 survived=left.append,
+                valve=output.valve,
             )
+        await output.close()
     except TimeoutError as error:
-        raise timed_out(timeout or 0, _result(stdout, stderr, None), *left) from error
+        await output.close()
+        raise timed_out(timeout or 0, output.result(None), *left) from error
     finally:
         scope.unconfirmed = "; ".join(left) or None
-        stdout.close()
-        stderr.close()
-    result = _result(stdout, stderr, exit_code)
+        await output.break_off()
     if exit_code:
-        raise StepFailed(_reason(exit_code, stderr.text), result)
-    return result
-
-
-def _told(scope: Scope, stream: Any) -> Capture:
-    return Capture(lambda line: scope.line(line, stream), mask=scope.mask)
-
-
-def _result(stdout: Capture, stderr: Capture, exit_code: int | None) -> dict[str, Any]:
-    result: dict[str, Any] = {"stdout": stdout.text, "stderr": stderr.text, "exit_code": exit_code}
-    truncated = {"stdout": stdout.left_out, "stderr": stderr.left_out}
-    if any(truncated.values()):
-        result["truncated"] = {name: count for name, count in truncated.items() if count}
-    return result
+        raise StepFailed(_reason(exit_code, output.last_error), output.result(exit_code))
+    return output.result(exit_code)
 
 
 def _reason(exit_code: int, stderr: str) -> str:

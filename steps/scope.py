@@ -20,6 +20,7 @@ from steps.halt import Halt
 from steps.journal import Journal
 from steps.keys import key_of
 from steps.masking import Mask
+from steps.output_keeper import Outputs
 from steps.questions import Answer, Question
 from steps.secret_values import Secrets
 from steps.sound_text import sound_text
@@ -85,6 +86,7 @@ class Errand:
     listener: Listener
     secrets: Secrets
     journal: Journal
+    outputs: Outputs
 
 
 class Running(Protocol):
@@ -120,6 +122,8 @@ class Surroundings:
     halt: Halt = field(default_factory=Halt)
     journal: Journal = field(default_factory=Journal)
     secrets: Secrets = field(default_factory=Secrets)
+    outputs: Outputs = field(default_factory=Outputs)
+    """Where the whole output of steps is stored."""
     library: Library | None = None
     run_document: Callable[[Errand], Running] | None = None
     path: str = ""

@@ -71,6 +71,7 @@ def _begun(scope: Scope, name: str, parameters: Mapping[str, Any], targets: Sequ
             listener=_inside(scope),
             secrets=around.secrets,
             journal=around.journal,
+            outputs=around.outputs,
         )
     )
 

@@ -1,21 +1,27 @@
-"""Secrets on both engines: every kept byte of brokers, servers and logs is looked through for them."""
+"""Secrets on both engines: every kept byte of brokers, servers, logs and stored output is looked through
+for them."""
 
+import asyncio
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from prefect import get_client
 from prefect.blocks.system import Secret
-from prefect.client.schemas.objects import State
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas import filters as by
+from prefect.client.schemas.objects import Log, State
 from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_DATABASE_CONNECTION_URL
 
 from codegen.result import RunResult
 from flows.router import route_workflow
 from rehearsal.server import temporary_server
 from tests.integration.brokers import redis_server, worker
+from tests.unit.waiting import PATIENCE
 
 pytestmark = [
     pytest.mark.timeout(900),
@@ -41,6 +47,7 @@ def installation(folder: Path) -> Iterator[None]:
     """A Prefect server, a Redis that writes down every command, a worker, and a secret in each place."""
     with pytest.MonkeyPatch.context() as patch, temporary_server():
         patch.setenv("OPSCONDUCTOR_HOME", str(folder / "home"))
+        patch.setenv("OPSCONDUCTOR_OUTPUT_STORAGE", str(folder / "output"))
         patch.setenv("OPSCONDUCTOR_SECRET_FROM_VARIABLE", SECRETS["from_variable"])
         patch.setenv("PREFECT_API_URL", str(PREFECT_API_URL.value()))
         file = folder / "home" / "secrets" / "from_file"
@@ -136,14 +143,21 @@ async def routed(engine: Any, document: dict[str, Any] = DOCUMENT, **parameters:
 
 
 def plain(result: RunResult) -> Any:
-    """The records and logs of a run without times."""
+    """The records and logs of a run without times and without its id."""
 
     def stripped(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: stripped(item) for key, item in value.items() if key not in TIMES}
         return [stripped(item) for item in value] if isinstance(value, list) else value
 
-    return stripped(result.model_dump(mode="json", include={"steps", "logs", "error_message", "success"}))
+    told = result.model_dump_json(include={"steps", "logs", "error_message", "success"})
+    return stripped(json.loads(told.replace(result.execution_id, "RUN")))
+
+
+def stored(folder: Path, result: RunResult) -> dict[str, str]:
+    """What is stored of a run's output."""
+    place = folder / "output" / result.execution_id
+    return {file.name: file.read_text() for file in place.iterdir()}
 
 
 def traces(kept: bytes) -> list[str]:
@@ -220,6 +234,66 @@ async def test_secret_parameters_travel_as_names(folder: Path) -> None:
         given = [run.parameters for run in await client.read_flow_runs() if "Secret parameters" in run.name]
     assert {"password": "from_block", "key": "from_file"} in given
     await nothing_of_them_is_kept(folder, results)
+
+
+LINE = "a line with ***"
+MUCH: dict[str, Any] = {
+    "name": "Much output",
+    "workflows": {"inner": {"name": "Inner", "steps": [prints("deep", "from_file", "echo deep")]}},
+    "steps": [
+        prints("flood", "from_variable", 'yes "a line with $T" | head -n 100000; echo over >&2'),
+        prints("each", "from_block", 'echo "{{ item }} $T"', for_each=["one", "two"]),
+        {"id": "calls", "type": "workflow", "workflow": "inner"},
+    ],
+}
+
+
+async def test_both_engines_store_the_whole_output(folder: Path) -> None:
+    """Masked and in order, under the same names; the records say the same of it, the log has a part of it."""
+    results = [await routed("celery", MUCH), await routed("prefect", MUCH)]
+    by_celery, by_prefect = map(plain, results)
+    assert by_celery["steps"] == by_prefect["steps"]
+    whole = f"{LINE}\n" * 100_000
+    for result in results:
+        assert stored(folder, result) == {
+            "flood.1.stdout": whole,
+            "flood.1.stderr": "over\n",
+            "each.0.1.stdout": "one ***\n",
+            "each.1.1.stdout": "two ***\n",
+            "calls.deep.1.stdout": "deep\n",
+        }
+        flood = result.steps["flood"].result
+        where = str(folder / "output" / result.execution_id / "flood.1.stdout")
+        assert flood["stored"]["stdout"] == {"where": where, "bytes": len(whole)}
+        assert whole.endswith(flood["stdout"].partition("\n")[2])
+        assert flood["truncated"].keys() == {"stdout"}
+        logs = await logged(result, f"All of stdout: {where} ({len(whole):,} bytes)")
+        assert sum(LINE in log for log in logs) < 5_000
+    await nothing_of_them_is_kept(folder, results)
+
+
+async def logged(result: RunResult, last: str) -> list[str]:
+    """The log of a run, once something is in it: lines come to the server in batches."""
+    async with asyncio.timeout(PATIENCE), get_client() as client:
+        while True:
+            logs = [log.message async for log in all_logs(client, result)]
+            if any(last in log for log in logs):
+                return logs
+            await asyncio.sleep(0.1)
+
+
+async def all_logs(client: PrefectClient, result: RunResult) -> AsyncIterator[Log]:
+    """The log of a run and of its subflows."""
+    family = {UUID(result.execution_id)}
+    for _ in range(3):
+        below = by.FlowRunFilter(parent_flow_run_id=by.FlowRunFilterParentFlowRunId(any_=list(family)))
+        family |= {run.id for run in await client.read_flow_runs(flow_run_filter=below)}
+    wanted = by.LogFilter(flow_run_id=by.LogFilterFlowRunId(any_=list(family)))
+    offset = 0
+    while page := await client.read_logs(wanted, limit=200, offset=offset):
+        offset += len(page)
+        for log in page:
+            yield log
 
 
 @pytest.mark.parametrize("engine", ["celery", "prefect"])
