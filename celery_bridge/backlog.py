@@ -28,7 +28,7 @@ class Backlog:
         with self._lock:
             self._count += 1
             self._entries[self._count] = entry
-            if isinstance(entry, Event) and entry.kind == "line":
+            if isinstance(entry, Event) and _is_output(entry):
                 self._lines.append(self._count)
                 if len(self._lines) > self._most_lines:
                     self._drop(self._lines.popleft())
@@ -53,9 +53,14 @@ class Backlog:
 
 def _noted(entries: list[Entry], dropped: int) -> list[Entry]:
     for place, entry in enumerate(entries):
-        if isinstance(entry, Event) and entry.kind == "line":
+        if isinstance(entry, Event) and _is_output(entry):
             note = replace(
                 entry, stream="log", text=f"… {dropped} lines left out: they came too fast to be sent"
             )
             return [*entries[:place], note, *entries[place:]]
     return entries
+
+
+def _is_output(event: Event) -> bool:
+    """Whether a program wrote it: perhaps without end. The log of a run is not left out."""
+    return event.kind == "line" and event.stream != "log"

@@ -25,7 +25,10 @@ from codegen.result import Report
 from steps.events import Event
 
 LONGEST_STREAM = 10_000
+LARGEST_STREAM = 8 * 1024 * 1024
+"""Characters of a stream's events; the report is not one of them."""
 LONGEST_TEXT = 4_000
+ROOM_FOR_A_NOTE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +107,13 @@ Entry = Claim | Event | Report | Refusal
 Fields = dict[str, str]
 
 
-def written(entry: Entry) -> Fields:
-    """An entry as the fields of the stream."""
+def written(entry: Entry, number: int = 0) -> Fields:
+    """An entry as the fields of the stream; events are numbered, lest one be missing unseen."""
     match entry:
         case Claim():
             return {"claim": entry.worker}
         case Event():
-            return {"event": json.dumps(_bounded(entry).to_json())}
+            return {"event": json.dumps(bounded(entry).to_json()), "number": str(number)}
         case Report():
             return {"report": fitted(entry)}
         case Refusal():
@@ -143,8 +146,9 @@ def is_last(fields: Mapping[str, str]) -> bool:
     return "report" in fields or "refusal" in fields
 
 
-def _bounded(event: Event) -> Event:
-    left_out = len(event.text) - LONGEST_TEXT
-    if left_out <= 0:
+def bounded(event: Event) -> Event:
+    """The event with no more text than goes into an entry; bounded again, it stays the same."""
+    if len(event.text) <= LONGEST_TEXT + ROOM_FOR_A_NOTE:
         return event
+    left_out = len(event.text) - LONGEST_TEXT
     return replace(event, text=f"{event.text[:LONGEST_TEXT]}… ({left_out} more characters)")

@@ -43,6 +43,7 @@ class Followed:
         self._notice = notice
         self._lost_after = lost_after
         self._celery = ""
+        self._next_number = 0
         self._silent_since: float | None = None
         self._ended_since: float | None = None
         self._told_of_silence = False
@@ -58,6 +59,7 @@ class Followed:
             self.next_id = after(id)
             self._silent_since = None
             try:
+                self._mind_gap(fields)
                 self._enter(fields)
             except Exception as error:  # noqa: BLE001 - of this run's listener: it must not end the other runs
                 self.end(error)
@@ -108,6 +110,16 @@ class Followed:
         self._interval = FIRST_SWEEP
         self.sweep_at = now + FIRST_SWEEP
 
+    def _mind_gap(self, fields: Fields) -> None:
+        """Say what the stream had no room for until it was read. Each process that runs it counts anew."""
+        if "event" not in fields:
+            return
+        number = int(fields.get("number", 0))  # older workers don't count
+        missing = number - (self._next_number or 1)
+        if missing > 0:
+            self._notice(f"… {missing} events left out: they came faster than they were read", WARNING)
+        self._next_number = number + 1 if number else 0
+
     def _enter(self, fields: Fields) -> None:
         match read(fields):
             case Claim(worker):
@@ -118,6 +130,7 @@ class Followed:
                 self.began.set()
                 self.orphaned.clear()
             case Event() as event:
+                self.began.set()  # its claim may be gone where there was much to tell
                 self._listener(event)
             case Report() as report:
                 if not self.report.done():

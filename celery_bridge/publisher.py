@@ -12,10 +12,11 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
 from celery_bridge.backlog import Backlog
-from celery_bridge.channel import LONGEST_STREAM, Entry, Fields, Keys, Refusal, written
+from celery_bridge.channel import LONGEST_STREAM, Entry, Fields, Keys, Refusal, bounded, written
 from celery_bridge.clients import AWAY, Backend
 from celery_bridge.counts import KEY as COUNTS
 from celery_bridge.counts import Tally
+from celery_bridge.window import Window
 from codegen.result import Report
 from steps.events import Event
 
@@ -73,6 +74,7 @@ class Publisher:
         self.epoch = epoch
         self._ttl = ttl
         self._sent = 0
+        self._window = Window()
         self._backlog = Backlog()
         self._notes: deque[str] = deque()
         self._loop = asyncio.get_running_loop()
@@ -85,7 +87,7 @@ class Publisher:
 
     def tell(self, event: Event) -> None:
         """Tell an event; from any thread."""
-        self._backlog.add(event)
+        self._backlog.add(bounded(event))  # a line may be of 64 KiB, and hundreds of them may wait
         urgent = event.kind != "line"
         if not (self._urgent if urgent else self._something).is_set():
             self._loop.call_soon_threadsafe(self._wake, urgent)
@@ -158,8 +160,10 @@ class Publisher:
                 del self._unsent[: len(some)]
 
     def _numbered(self, entry: Entry) -> _Addition:
-        counts = {} if isinstance(entry, Event) else self._last_counts
-        return _Addition(self._keys.events, self._next_id(), written(entry), LONGEST_STREAM, counts)
+        fields = written(entry, self._window.count + 1)
+        if "event" not in fields:
+            return _Addition(self._keys.events, self._next_id(), fields, LONGEST_STREAM, self._last_counts)
+        return _Addition(self._keys.events, self._next_id(), fields, self._window.add(len(fields["event"])))
 
     def _numbered_notes(self) -> Iterator[_Addition]:
         while self._notes:

@@ -8,6 +8,7 @@ from steps.events import Event, Listener
 
 LINES_AT_ONCE = 500
 LINES_PER_SECOND = 50.0
+LONG_LINE = 1024
 NOT_RUN = ("skipped", "blocked")
 KEPT = "Kept from before: %s"
 
@@ -17,7 +18,8 @@ AnyLogger = Logger | LoggerAdapter[Any]
 class LineBudget:
     """How many output lines a log takes: 500 at once, then 50 a second; the others are counted.
 
-    Once used up, it stays closed until a second's worth is there again, so that gaps are few.
+    Each KiB of a line is one more. Once used up, it stays closed until a second's worth is there again, so
+    that gaps are few. What is no output of a program is not left out.
     """
 
     def __init__(self) -> None:
@@ -26,16 +28,18 @@ class LineBudget:
         self._last: datetime | None = None
         self._left_out = 0
 
-    def take(self, time: datetime) -> bool:
-        """Whether a line of that time is to be logged."""
-        passed = (time - self._last).total_seconds() if self._last else 0.0
-        self._last = time
+    def take(self, line: Event) -> bool:
+        """Whether a line is to be logged."""
+        if line.stream == "log":
+            return True
+        passed = (line.time - self._last).total_seconds() if self._last else 0.0
+        self._last = line.time
         self._room = min(LINES_AT_ONCE, self._room + max(0.0, passed) * LINES_PER_SECOND)
         self._closed = self._room < (LINES_PER_SECOND if self._closed else 1)
         if self._closed:
             self._left_out += 1
             return False
-        self._room -= 1
+        self._room -= 1 + len(line.text) // LONG_LINE
         return True
 
     def mend_gap(self, logger: AnyLogger) -> None:
@@ -66,7 +70,7 @@ class Relay:
             self._logger.log(*_sentence(event, self._seconds(event)))
 
     def _line(self, event: Event) -> None:
-        if self._budget.take(event.time):
+        if self._budget.take(event):
             self._budget.mend_gap(self._logger)
             self._logger.info("%s: %s", event.label, event.text)
 

@@ -23,7 +23,7 @@ def listener_for(session: Session) -> Listener:
         if "/" in event.step:
             return
         if event.kind == "line":
-            if budget.take(event.time):
+            if budget.take(event):
                 budget.mend_gap(get_run_logger())
                 get_run_logger().info("%s", event.text)
         elif event.kind == "kept":

@@ -11,7 +11,7 @@ from steps.events import Event
 
 
 def line(number: int) -> Event:
-    return Event("line", "a", text=str(number))
+    return Event("line", "a", text=str(number), stream="stdout")
 
 
 def started(number: int) -> Event:
@@ -40,6 +40,15 @@ def test_it_keeps_the_newest_lines_and_all_else(kinds: list[bool]) -> None:
     else:
         assert notes == []
     assert backlog.take() == []
+
+
+def test_the_runs_own_words_stay() -> None:
+    """Only what programs write is left out where there is too much."""
+    backlog = Backlog(most_lines=2)
+    backlog.add(Event("line", "a", text="All of stdout: there"))
+    for number in range(5):
+        backlog.add(line(number))
+    assert told(backlog.take())[0] == "All of stdout: there"
 
 
 def test_everything_is_bounded() -> None:

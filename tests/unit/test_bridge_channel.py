@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from celery_bridge.channel import LONGEST_TEXT, Claim, Refusal, is_last, read, written
+from celery_bridge.channel import (
+    LONGEST_TEXT,
+    ROOM_FOR_A_NOTE,
+    Claim,
+    Refusal,
+    bounded,
+    is_last,
+    read,
+    written,
+)
 from celery_bridge.fitting import dumped, fitted
 from codegen.result import LogLine, Report, StepRecord
 from steps.events import Event
@@ -86,9 +95,17 @@ def test_entries_of_a_newer_version_are_skipped() -> None:
 
 def test_a_long_line_is_cut() -> None:
     """And says how much is missing."""
-    event = read(written(Event("line", "a", text="x" * (LONGEST_TEXT + 7))))
+    event = read(written(Event("line", "a", text="x" * (LONGEST_TEXT + 700))))
     assert isinstance(event, Event)
-    assert event.text == "x" * LONGEST_TEXT + "… (7 more characters)"
+    assert event.text == "x" * LONGEST_TEXT + "… (700 more characters)"
+
+
+@given(st.integers(0, 3 * LONGEST_TEXT))
+def test_a_line_is_cut_once(size: int) -> None:
+    """A line that was cut before it had to wait stays as it is."""
+    cut = bounded(Event("line", "a", text="x" * size))
+    assert bounded(cut) == cut
+    assert len(cut.text) <= LONGEST_TEXT + ROOM_FOR_A_NOTE
 
 
 def report_of(steps: dict[str, StepRecord], lines: int = 0, **keys: Any) -> Report:

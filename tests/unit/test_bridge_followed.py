@@ -222,3 +222,31 @@ async def test_sweeps_grow_rare_while_nothing_is_missed() -> None:
     assert pauses[-1] == LAST_SWEEP
     follows.run.swept(found=True, now=0)
     assert follows.run.sweep_at == FIRST_SWEEP
+
+
+@pytest.mark.parametrize(
+    ("numbers", "missing"),
+    [
+        ([1, 2, 3], []),
+        ([1, 4], [2]),
+        ([3, 4], [2]),
+        ([1, 2, 1, 2], []),
+        ([0, 0], []),
+        ([1, 2, 5, 9], [2, 3]),
+    ],
+)
+async def test_what_the_stream_lost_is_told(numbers: list[int], missing: list[int]) -> None:
+    """Another process that goes on counts anew, and old workers don't count."""
+    follows = Follows()
+    for place, number in enumerate(numbers):
+        follows.run.take([(f"100-{place}", written(Event("line", "a"), number))])
+    said = [f"… {count} events left out: they came faster than they were read" for count in missing]
+    assert follows.notices == said
+    assert len(follows.events) == len(numbers)
+
+
+async def test_it_began_where_it_tells_something() -> None:
+    """Its claim may have gone from a stream that could not hold everything."""
+    follows = Follows()
+    follows.take(Event("line", "a"))
+    assert follows.run.began.is_set()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from celery_bridge.relay import LINES_AT_ONCE, LINES_PER_SECOND, Relay
+from celery_bridge.relay import LINES_AT_ONCE, LINES_PER_SECOND, LONG_LINE, Relay
 from steps.events import Event
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -74,10 +74,10 @@ def test_a_flood_is_thinned_out_and_counted(logged: list[tuple[str, str]]) -> No
     heard: list[Event] = []
     listen = relay(heard)
     for number in range(LINES_AT_ONCE + 70):
-        listen(Event("line", "a", text=str(number), time=at(0)))
-    listen(Event("line", "a", text="later", time=at(1)))
+        listen(Event("line", "a", stream="stdout", text=str(number), time=at(0)))
+    listen(Event("line", "a", stream="stdout", text="later", time=at(1)))
     for number in range(200):
-        listen(Event("line", "a", text=str(number), time=at(1)))
+        listen(Event("line", "a", stream="stdout", text=str(number), time=at(1)))
     listen(Event("ended", "a", status="succeeded", time=at(1)))
     texts = [text for _, text in logged]
     assert len(heard) == LINES_AT_ONCE + 70 + 1 + 200 + 1
@@ -87,3 +87,14 @@ def test_a_flood_is_thinned_out_and_counted(logged: list[tuple[str, str]]) -> No
     ]
     left_out = 200 - (LINES_PER_SECOND - 1)
     assert texts[-2:] == [f"… {left_out:.0f} lines left out: too fast for the log", "a succeeded in 0.0s"]
+
+
+def test_long_lines_count_as_several(logged: list[tuple[str, str]]) -> None:
+    """What the log takes is bounded in bytes, too; what no program wrote is always in it."""
+    listen = relay()
+    for _ in range(LINES_AT_ONCE):
+        listen(Event("line", "a", stream="stdout", text="x" * 9 * LONG_LINE, time=at(0)))
+    listen(Event("line", "a", stream="log", text="All of stdout: there", time=at(0)))
+    taken = [text for _, text in logged if text.startswith("a: x")]
+    assert len(taken) == LINES_AT_ONCE // 10
+    assert logged[-1] == ("INFO", "a: All of stdout: there")
