@@ -75,7 +75,8 @@ class Output:
         """Of much output the log has not all, and the result perhaps neither."""
         for stream, stored in keeper.stored().items():
             if stored["bytes"] > MUCH:
-                self._scope.line(f"All of {stream}: {stored['where']} ({stored['bytes']:,} bytes)")
+                part = "The beginning" if "error" in stored else "All"
+                self._scope.line(f"{part} of {stream}: {stored['where']} ({stored['bytes']:,} bytes)")
 
 
 def _keeper(scope: Scope, valve: Valve) -> Keeper | None:

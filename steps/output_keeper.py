@@ -149,7 +149,7 @@ class Keeper:
         for file in self._files.values():
             if not self._is_over:
                 self._safely(file.write_rest)
-            self._safely(file.close)
+            self._safely(file.abandon if self._is_over else file.close)
         self._tell(self._finished.set)
 
     def _safely(self, work: Callable[[], object]) -> None:
@@ -193,9 +193,16 @@ class _File:
         if self.sink is not None:
             self.sink.close()
 
+    def abandon(self) -> None:
+        if self.sink is not None:
+            self.sink.abandon()
+
     def told(self, error: str | None) -> dict[str, Any]:
-        told: dict[str, Any] = {"where": self.sink.where if self.sink else None, "bytes": self._size}
-        return told if error is None else told | {"error": error}
+        if error is None:
+            return {"where": self.sink.where if self.sink else None, "bytes": self._size}
+        if self.sink is None or not self.sink.stays:
+            return {"where": None, "bytes": 0, "error": error}
+        return {"where": self.sink.where, "bytes": self._size, "error": error}
 
     def _put(self, data: bytes) -> None:
         if self.sink is not None and data:

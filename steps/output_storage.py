@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -21,15 +22,19 @@ class StorageFailed(Exception):
 
 
 class Sink(Protocol):
-    """A file that is being written."""
+    """A file that is being written; `stays`: what was written is there, also where the rest can't be."""
 
     where: str
+    stays: bool
 
     def write(self, data: bytes) -> None:
         """Put it after what is there."""
 
     def close(self) -> None:
         """Have all of it stored."""
+
+    def abandon(self) -> None:
+        """Write no more; it has a part only."""
 
 
 class Storage(Protocol):
@@ -97,6 +102,8 @@ class Bucket:
 
 
 class _File:
+    stays = True
+
     def __init__(self, path: Path) -> None:
         self.where = str(path)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
@@ -116,8 +123,13 @@ class _File:
         except OSError as error:
             raise _failed(error) from error
 
+    def abandon(self) -> None:
+        self.close()
+
 
 class _Upload:
+    stays = False
+
     def __init__(self, file: Any, where: str) -> None:
         self._file = file
         self.where = where
@@ -133,6 +145,16 @@ class _Upload:
             self._file.close()
         except Exception as error:
             raise _failed(error) from error
+
+    def abandon(self) -> None:
+        """Closed, as it also is when it is forgotten, it would look as if it were whole."""
+        try:
+            self._file.discard()
+        except Exception as error:
+            raise _failed(error) from error
+        finally:
+            with suppress(AttributeError):  # some kinds can't be closed but by themselves, and have no parts
+                self._file.closed = True
 
 
 def storage_named(text: str) -> Storage:

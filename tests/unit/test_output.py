@@ -214,7 +214,7 @@ class TestTrouble:
             keeper.feed("stdout", piece)
         await keeper.close()
         assert full.written == [b"1", b"2"]
-        assert full.closed
+        assert full.abandoned
         assert told == ["The whole output is not stored: No space left on device. The run goes on without"]
         assert keeper.stored() == {
             "stdout": {"where": "there", "bytes": 2, "error": "No space left on device"}
@@ -308,6 +308,19 @@ class TestPlaces:
         assert memory.cat("/logs/ops/run7/a.1.stdout") == b"one ***\n"
         assert memory.cat("/logs/ops/run7/a.2.stdout") == b"two ***\n"
 
+    async def test_a_part_of_an_object_is_none(self) -> None:
+        """A bucket has what is whole: nothing is said to be there that isn't."""
+        full = Pretended(fails_at=2)
+        full.stays = False
+        keeper, _ = kept(full)
+        for piece in (b"1", b"2"):
+            keeper.feed("stdout", piece)
+        await keeper.close()
+        assert full.abandoned
+        assert not full.closed
+        error = "No space left on device"
+        assert keeper.stored() == {"stdout": {"where": None, "bytes": 0, "error": error}}
+
     def test_the_environment(self) -> None:
         """What it says, without spaces around."""
         assert from_environment({}) == ""
@@ -343,10 +356,11 @@ class Pretended:
     """A storage in memory: that fails at a piece, or is stuck until `go`."""
 
     where = "there"
+    stays = True
 
     def __init__(self, *, fails_at: int = 0, stuck: bool = False) -> None:
         self.written: list[bytes] = []
-        self.closed = False
+        self.closed = self.abandoned = False
         self.go = threading.Event()
         self._fails_at = fails_at
         if not stuck:
@@ -366,6 +380,9 @@ class Pretended:
 
     def close(self) -> None:
         self.closed = True
+
+    def abandon(self) -> None:
+        self.abandoned = True
 
 
 class Only(Outputs):
