@@ -406,5 +406,12 @@ async def child_of(text: str, keeper: Keeper, valve: Valve) -> int:
     feed = partial(keeper.feed, "stdout")
     arguments = ["/bin/sh", "-c", text]
     return await run_child(
-        arguments, cwd=None, env=os.environ, stdout=feed, stderr=feed, timeout=None, valve=valve
+        arguments,
+        cwd=None,
+        env=os.environ,
+        stdout=feed,
+        stderr=feed,
+        timeout=None,
+        survived=lambda _: None,
+        valve=valve,
     )
