@@ -11,35 +11,31 @@ from typing import Any
 
 from redis.asyncio.client import Pipeline
 
-from celery_bridge.background import alongside
 from celery_bridge.channel import Keys
 from celery_bridge.clients import AWAY
 from celery_bridge.followed import Followed, Notice, no_notice
 from celery_bridge.joint import JointBackend
+from celery_bridge.lookout import Lookout
 from celery_bridge.settings import BridgeSettings
-from celery_bridge.wakeups import Wakeups
 from codegen.result import Report
 from steps.events import Listener, ignore
 
 NAME = "opsconductor-follower"
 AT_ONCE = 200
-LINGER = 2.0
 LONGEST_PAUSE = 2.0
 
 
-class Follower:
+class Follower(Lookout):
     """Follows the runs of one event loop. Nothing is open while nothing is followed."""
 
     def __init__(self, settings: BridgeSettings) -> None:
+        url = settings.result_backend
+        super().__init__(JointBackend(url, NAME), url, NAME)
         self._settings = settings
-        self.backend = JointBackend(settings.result_backend, NAME)
-        self._wakeups = Wakeups(settings.result_backend, NAME, self._hear)
         self._by_channel: dict[str, list[Followed]] = {}
         self._runs: set[Followed] = set()
         self._woken: set[Followed] = set()
-        self._something = asyncio.Event()
         self._sweep_at = 0.0
-        self._serving: asyncio.Task[None] | None = None
 
     async def follow(self, keys: Keys, listener: Listener = ignore, notice: Notice = no_notice) -> Report:
         """Tell the run's events as they come; returns its report, or raises EngineFailed."""
@@ -64,8 +60,7 @@ class Follower:
             self._by_channel.setdefault(channel, []).append(followed)
         self._sweep_at = 0.0
         self._something.set()
-        if self._serving is None or self._serving.done():
-            self._serving = asyncio.create_task(self._serve(), name="celery-bridge-follower")
+        self._begin()
         await self._wakeups.want(*_channels(followed))
 
     async def _remove(self, followed: Followed) -> None:
@@ -88,34 +83,18 @@ class Follower:
                 self._woken.add(followed)
             self._something.set()
 
-    async def _serve(self) -> None:
-        try:
-            # What is followed from the last look on, while all is closed, is seen to in another round.
-            while self._runs:
-                async with alongside(self._wakeups.run()):
-                    while await self._until_something():
-                        await self._turn()
-                await self.backend.aclose()
-        except BaseException as error:
-            self._serving = None
-            if isinstance(error, Exception):
-                for followed in self._runs:
-                    followed.end(error)
-            await self.backend.aclose()
-            raise
+    @property
+    def _is_needed(self) -> bool:
+        return bool(self._runs)
 
-    async def _until_something(self) -> bool:
-        """Wait for news or the next sweep; false once nothing was followed for a while."""
-        wait = max(0.0, self._sweep_at - _now()) if self._runs else LINGER
-        try:
-            async with asyncio.timeout(wait):
-                await self._something.wait()
-        except TimeoutError:
-            return bool(self._runs)
-        return True
+    def _pause(self) -> float:
+        return max(0.0, self._sweep_at - _now())
 
-    async def _turn(self) -> None:
-        self._something.clear()
+    def _give_up(self, error: Exception) -> None:
+        for followed in self._runs:
+            followed.end(error)
+
+    async def _look(self) -> None:
         now = _now()
         sweeps = now >= self._sweep_at
         due = [run for run in self._runs if run.sweep_at <= now] if sweeps else []

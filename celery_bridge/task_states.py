@@ -11,16 +11,14 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from celery_bridge.background import alongside
 from celery_bridge.clients import AWAY, Backend
+from celery_bridge.lookout import Lookout
 from celery_bridge.stored_state import Stored, key_of, read
-from celery_bridge.wakeups import Wakeups
 from steps.task_service import Ended
 
 NAME = "opsconductor-tasks"
 SWEEP_EVERY = 5.0
 SWEEP_AGAIN = 0.5
-LINGER = 2.0
 AT_ONCE = 200
 
 
@@ -52,16 +50,13 @@ class WatchedTask:
             self.end.set_exception(error)
 
 
-class TaskStates:
+class TaskStates(Lookout):
     """Watches the tasks of one result backend. Nothing is open while nothing is watched."""
 
     def __init__(self, url: str) -> None:
-        self.backend = Backend(url, NAME)
-        self._wakeups = Wakeups(url, NAME, self._hear)
+        super().__init__(Backend(url, NAME), url, NAME)
         self._watched: dict[str, list[WatchedTask]] = {}
-        self._something = asyncio.Event()
-        self._serving: asyncio.Task[None] | None = None
-        self._pause = SWEEP_EVERY
+        self._next_look = SWEEP_EVERY
 
     @asynccontextmanager
     async def watching(self, id: str) -> AsyncIterator[WatchedTask]:
@@ -71,8 +66,7 @@ class TaskStates:
         """
         watched, key = WatchedTask(id), key_of(id)
         self._watched.setdefault(key, []).append(watched)
-        if self._serving is None or self._serving.done():
-            self._serving = asyncio.create_task(self._serve(), name="celery-bridge-tasks")
+        self._begin()
         try:
             await self._wakeups.want(key)
             if payload := await self._stored(key):
@@ -98,42 +92,27 @@ class TaskStates:
         for watched in self._watched.get(channel, ()):
             watched.hear(read(data))
 
-    async def _serve(self) -> None:
-        try:
-            # What is watched from the last look on, while all is closed, is seen to in another round.
-            while self._watched:
-                async with alongside(self._wakeups.run()):
-                    while await self._until_something():
-                        await self._sweep()
-                await self.backend.aclose()
-        except BaseException as error:
-            self._serving = None
-            if isinstance(error, Exception):
-                for watched in [task for tasks in self._watched.values() for task in tasks]:
-                    watched.give_up(error)
-            await self.backend.aclose()
-            raise
+    @property
+    def _is_needed(self) -> bool:
+        return bool(self._watched)
 
-    async def _until_something(self) -> bool:
-        """Wait for the next sweep; false once nothing was watched for a while."""
-        try:
-            async with asyncio.timeout(self._pause if self._watched else LINGER):
-                await self._something.wait()
-        except TimeoutError:
-            return bool(self._watched)
-        return True
+    def _pause(self) -> float:
+        return self._next_look
 
-    async def _sweep(self) -> None:
-        self._something.clear()
+    def _give_up(self, error: Exception) -> None:
+        for watched in [task for tasks in self._watched.values() for task in tasks]:
+            watched.give_up(error)
+
+    async def _look(self) -> None:
         keys = [key for key, tasks in self._watched.items() if not all(task.end.done() for task in tasks)]
         try:
             for start in range(0, len(keys), AT_ONCE):
-                await self._look(keys[start : start + AT_ONCE])
-            self._pause = SWEEP_EVERY
+                await self._sweep(keys[start : start + AT_ONCE])
+            self._next_look = SWEEP_EVERY
         except AWAY:
-            self._pause = SWEEP_AGAIN
+            self._next_look = SWEEP_AGAIN
 
-    async def _look(self, keys: Sequence[str]) -> None:
+    async def _sweep(self, keys: Sequence[str]) -> None:
         def ask(pipeline: Pipeline) -> None:
             for key in keys:
                 pipeline.get(key)

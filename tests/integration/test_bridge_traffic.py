@@ -114,14 +114,14 @@ async def test_a_follower_sleeps_while_nothing_happens(redis_url: str) -> None:
     """Also once the run is gone whose sweep would have been the next."""
     follower = Follower(BridgeSettings.of(redis_url))
     turns = 0
-    usual = follower._turn
+    usual = follower._look
 
     async def counted() -> None:
         nonlocal turns
         turns += 1
         await usual()
 
-    follower._turn = counted  # type: ignore[method-assign]
+    follower._look = counted  # type: ignore[method-assign]
     loop = asyncio.get_running_loop()
     async with follower.watching(Keys(str(uuid4()))) as stays:
         await wait_until(lambda: stays.sweep_at > loop.time() + 1)

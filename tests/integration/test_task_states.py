@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-from celery_bridge import follower, task_states
+from celery_bridge import lookout, task_states
 from celery_bridge.channel import Keys
 from celery_bridge.follower import Follower
 from celery_bridge.settings import BridgeSettings
@@ -20,7 +20,7 @@ TURNS = 40
 @pytest.mark.timeout(120)
 async def test_a_task_is_heard_of_whenever_it_comes(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also just when all is being closed because nothing was watched any more."""
-    monkeypatch.setattr(task_states, "LINGER", 0.0)
+    monkeypatch.setattr(lookout, "LINGER", 0.0)
     monkeypatch.setattr(task_states, "SWEEP_EVERY", 0.2)
     states = TaskStates(redis_url)
     for turns in range(TURNS):
@@ -39,7 +39,7 @@ async def test_a_task_is_heard_of_whenever_it_comes(redis_url: str, monkeypatch:
 @pytest.mark.timeout(120)
 async def test_a_run_is_heard_of_whenever_it_comes(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also just when all is being closed because nothing was followed any more."""
-    monkeypatch.setattr(follower, "LINGER", 0.0)
+    monkeypatch.setattr(lookout, "LINGER", 0.0)
     following = Follower(BridgeSettings.of(redis_url))
     for turns in range(TURNS):
         async with following.watching(Keys(str(uuid4()))):
