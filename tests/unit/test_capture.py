@@ -1,5 +1,6 @@
 """A stream of a child process: told line by line, its end kept, memory bounded."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -143,3 +144,16 @@ class TestFlood:
             capture.feed(b"x\n" * LINES_A_SECOND)
             clock.time += 1.0
         assert lines == ["x"] * (50 * LINES_A_SECOND)
+
+    @pytest.mark.parametrize("size", [1, 1_000, 65_536, 10_000_000])
+    @pytest.mark.parametrize(
+        "line", [b"x\n", b"\n", b"x" * (LONGEST_LINE + 9) + b"\nx\n"], ids=["short", "empty", "long"]
+    )
+    def test_every_line_is_told_or_counted(self, line: bytes, size: int) -> None:
+        """However the flood comes in, also in the middle of a line that was cut."""
+        times = 2 * LINES_AT_ONCE if len(line) < LONG_LINE else 200
+        data = line * times if size > 1 else line[: 3 * LONG_LINE] * (times // 4)
+        lines, _ = told(*(data[start : start + size] for start in range(0, len(data), size)))
+        counts = [int(found[1]) for one in lines if (found := re.match(r"\((\d+) lines left out", one))]
+        total = data.count(b"\n") + (not data.endswith(b"\n"))
+        assert len(lines) - len(counts) + sum(counts) == total
