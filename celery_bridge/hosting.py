@@ -30,7 +30,7 @@ from steps.output_keeper import Outputs
 from steps.output_storage import from_environment
 from steps.secret_values import Secrets, usual_lookups
 
-Verdict = Literal["succeeded", "failed", "cancelled", "withdrawn", "over", "superseded", "given up"]
+Verdict = Literal["succeeded", "failed", "cancelled", "withdrawn", "over", "held", "superseded", "given up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ async def host(
     keys = assignment.keys
     lease = Lease(backend, keys, token=uuid4().hex, ttl=settings.ttl)
     taken = await lease.take(place.worker, place.queue)
-    if taken.verdict in ("over", "withdrawn"):
+    if taken.verdict in ("over", "withdrawn", "held"):
         return taken.verdict
     publisher = Publisher(backend, keys, taken.epoch, settings.ttl)
     if taken.verdict == "cancelled":

@@ -23,8 +23,11 @@ LEASE = 10
 RENEW_EVERY = 2.5
 LOOK_EVERY = 0.5
 HEARD = "heard"
+# Less than the half hour after which a RabbitMQ hands out again what is not acknowledged. Else the copies of
+# a long run would come to fill all places of the workers, one every half hour.
+LEAVE_AFTER = 20 * 60
 
-Verdict = Literal["run", "over", "cancelled", "withdrawn"]
+Verdict = Literal["run", "over", "cancelled", "withdrawn", "held"]
 
 # Taken when nobody holds it, and the run is new and wanted, or has begun and may be taken over. From then on
 # both streams take nothing more of a process that had it before.
@@ -93,9 +96,11 @@ class Lease:
     async def take(self, worker: str, queue: str = "") -> Taken:
         """Wait until the run is ours, and the worker's name said, or it is over, or not wanted any more.
 
+        Or until it has long been another's: `held`. Should that one die, who sent the run sends it again.
         A new one is counted as received from the queue. Who follows it hears of it by the publisher.
         """
         missing_since: float | None = None
+        came = time.monotonic()
         while True:
             free_for = time.monotonic() - missing_since if missing_since is not None else 0.0
             asked = time.monotonic()
@@ -104,6 +109,8 @@ class Lease:
                 self._renewed = asked
                 return Taken(verdict, look.epoch, taken_over=look.began, to_end=bool(look.cancel))
             if look.held:
+                if asked - came > LEAVE_AFTER:
+                    return Taken("held", look.epoch)
                 missing_since = None
             elif missing_since is None:
                 missing_since = time.monotonic()

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
+from celery_bridge import lease
 from celery_bridge.app import make_app
 from celery_bridge.calling_off import cancel, withdraw
 from celery_bridge.channel import Keys
@@ -58,6 +59,21 @@ async def test_a_message_that_comes_twice_runs_once(redis_url: str, tmp_path: Pa
     assert sorted(verdicts) == ["over", "succeeded"]
     assert await hosted(redis_url, assigned) == "over"
     assert mark.read_text() == "x\n"
+
+
+async def test_a_copy_does_not_wait_for_ever(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gives its place in the worker back; the run goes on where it is."""
+    up, go = tmp_path / "up", tmp_path / "go"
+    assigned = assignment(f"touch {up}; until [ -e {go} ]; do sleep 0.02; done")
+    first = asyncio.create_task(hosted(redis_url, assigned))
+    await wait_until(up.exists)
+    monkeypatch.setattr(lease, "LEAVE_AFTER", 0)
+    assert await hosted(redis_url, assigned) == "held"
+    go.touch()
+    assert await first == "succeeded"
+    assert last_report(redis_url, assigned) is not None
 
 
 async def test_a_run_that_another_process_has_taken_ends(redis_url: str, tmp_path: Path) -> None:
@@ -201,9 +217,9 @@ async def test_a_beginning_that_can_not_be_written_down_fails_the_step() -> None
     """It is not started, and the run goes on."""
     keys = Keys(str(uuid4()))
     async with Backend("redis://127.0.0.1:1/0") as backend:
-        lease, publisher = Lease(backend, keys, "mine", 60), Publisher(backend, keys, 1, 60)
+        mine, publisher = Lease(backend, keys, "mine", 60), Publisher(backend, keys, 1, 60)
         with pytest.raises(StepFailed, match="not started: its start can't be written down"):
-            await RunJournal(backend, keys, publisher, lease, patience=0).secure(Entry("begun", "run.a"))
+            await RunJournal(backend, keys, publisher, mine, patience=0).secure(Entry("begun", "run.a"))
 
 
 async def test_a_journal_that_can_not_be_read_is_said(redis_url: str) -> None:
