@@ -72,7 +72,7 @@ def _redis_transport() -> dict[str, Any]:
 def _rabbitmq() -> dict[str, Any]:
     return {
         # Without it a message can vanish between here and the broker, and nobody hears of it.
-        "broker_transport_options": {"confirm_publish": True, "confirm_timeout": 5.0},
+        "broker_transport_options": {"confirm_publish": True},
         # Replicated, safe on disk, and counts redeliveries.
         "task_default_queue_type": "quorum",
         "task_create_missing_queue_type": "quorum",

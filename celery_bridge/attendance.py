@@ -1,9 +1,11 @@
 """Is there a worker? Asked when a run doesn't begin at once, and said rather than waited for in silence."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from logging import WARNING
+from typing import TypeVar
 
 from amqp.exceptions import AMQPError
 from celery import Celery
@@ -14,6 +16,8 @@ from celery_bridge.errors import EngineUnreachable
 from celery_bridge.followed import Followed, Notice
 from celery_bridge.settings import QUEUE, BridgeSettings
 from celery_bridge.urls import masked
+
+T = TypeVar("T")
 
 # What a broker that is away or refuses shows as. AMQP's own errors are none of kombu's.
 BROKER_AWAY = (KombuError, AMQPError, *AWAY)
@@ -75,7 +79,7 @@ class Attendance:
 
     def _call(self) -> list[frozenset[str]]:
         """The queues that each worker takes from."""
-        return list(queues_taken(self._app).values())
+        return list(once_more(lambda: queues_taken(self._app)).values())
 
     def _absence(self, roll: Roll) -> str:
         where = f"queue {roll.queue!r} of {masked(self._settings.broker_url)}"
@@ -90,6 +94,17 @@ def _cure(queue: str) -> str:
         f"Start one: {by_up}, or `celery -A celery_bridge.worker worker -Q {queue}`, "
         "or add `-I celery_bridge.tasks` to your own."
     )
+
+
+def once_more(question: Callable[[], T]) -> T:
+    """The answer to a question, put again where its connection broke.
+
+    One that was kept open may have died without notice, with a server that was started again.
+    """
+    try:
+        return question()
+    except BROKER_AWAY:
+        return question()
 
 
 def queues_taken(app: Celery, within: float = ANSWER_WITHIN) -> dict[str, frozenset[str]]:

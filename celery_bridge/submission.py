@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from celery import Celery
-from kombu.exceptions import KombuError
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
+from celery_bridge.attendance import BROKER_AWAY, once_more
 from celery_bridge.calling_off import withdraw
 from celery_bridge.channel import Keys
 from celery_bridge.clients import AWAY, Backend
@@ -29,6 +29,7 @@ AT_ONCE = 4
 REACHED_WITHIN = 2.5
 REACHED_FOR = 1.0
 SENT_WITHIN = 15.0
+CONFIRMED_WITHIN = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class Sender:
         """Have the message dropped where it waits, and the process told that runs it."""
         revoke = partial(self._app.control.revoke, keys.task_id, terminate=True, signal="SIGTERM")
         async with self._places:
-            await self._in_thread(revoke, within=REACHED_WITHIN)
+            await self._in_thread(lambda: once_more(revoke), within=REACHED_WITHIN)
 
     async def _note_sent(self, submission: Submission, keys: Keys) -> None:
         """Record that it was sent, and count it."""
@@ -187,6 +188,9 @@ class Sender:
             # Of the result, Celery's own copy would cost as much as the report itself: four questions to
             # Redis for each run. Who sends the task without us gets it.
             ignore_result=True,
+            # After its restart a RabbitMQ may never confirm what came before the queue was there again. It is
+            # sent once more then, over a new connection; workers run a run only once.
+            confirm_timeout=CONFIRMED_WITHIN,
             argsrepr="()",
             kwargsrepr=f"{{'run_id': {submission.run_id!r}}}",
         )
@@ -195,7 +199,7 @@ class Sender:
         try:
             async with asyncio.timeout(within):
                 await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except (KombuError, OSError, TimeoutError) as error:
+        except BROKER_AWAY as error:
             raise unreachable("broker", self._settings.broker_url, error) from None
 
     async def _ask(self, question: Callable[[Redis], Awaitable[Any]]) -> Any:

@@ -1,6 +1,7 @@
 """The way of messages to somebody's workers: sends tasks, revokes them, and asks who has them."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from amqp.exceptions import ChannelError, NotFound
 from kombu.entity import Queue
 
 from celery_bridge.app import make_app
-from celery_bridge.attendance import ANSWER_WITHIN, BROKER_AWAY, Attendance, Roll
+from celery_bridge.attendance import ANSWER_WITHIN, BROKER_AWAY, Attendance, Roll, once_more
 from celery_bridge.rounds import Rounds
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.urls import is_rabbitmq, masked
@@ -45,6 +46,21 @@ class Receipt:
     unable: frozenset[str] = frozenset()
 
 
+class _Point:
+    """The point from which on a message may have arrived: either it is given up before, or gone on after."""
+
+    def __init__(self) -> None:
+        self._free = threading.Lock()
+
+    def go_on(self) -> bool:
+        """Pass it; false: it was given up."""
+        return self._free.acquire(blocking=False)
+
+    def give_up(self) -> bool:
+        """Have it never passed; false: it was."""
+        return self._free.acquire(blocking=False)
+
+
 class TaskBroker:
     """One broker. Celery's own calls block, so they run in a few threads."""
 
@@ -69,13 +85,12 @@ class TaskBroker:
             await self._sent(call)
 
     async def _sent(self, call: Call) -> None:
+        point = _Point()
         try:
-            await self._in_thread(lambda: self._reach(call), REACHED_WITHIN * 2)
+            await self._in_thread(lambda: self._deliver(call, point), SENT_WITHIN)
         except BROKER_AWAY as error:
-            raise NotSent(f"{call.task} was not sent: the broker {self.name} {_reason(error)}") from None
-        try:
-            await self._in_thread(lambda: self._send(call), SENT_WITHIN)
-        except BROKER_AWAY as error:
+            if point.give_up():
+                raise NotSent(f"{call.task} was not sent: the broker {self.name} {_reason(error)}") from None
             raise StepFailed(
                 f"{call.label} could not be sent, though it may have arrived: "
                 f"the broker {self.name} {_reason(error)}"
@@ -108,14 +123,21 @@ class TaskBroker:
             except ChannelError:  # on a Redis an empty queue is one that isn't there
                 return 0
 
-    def _reach(self, call: Call) -> None:
+    def _deliver(self, call: Call, point: _Point) -> None:
+        """Send it over a connection that was seen to work a moment ago."""
         with self._app.producer_pool.acquire(block=True, timeout=REACHED_WITHIN) as producer:
-            producer.connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=REACHED_WITHIN)
-            if is_rabbitmq(self._settings.broker_url):  # which drops what is for a queue that isn't there
-                with producer.connection.channel() as channel:
-                    _check_queue(channel, call.queue or DEFAULT_QUEUE)
+            self._reach(producer, call)
+            if point.go_on():
+                self._send(producer, call)
 
-    def _send(self, call: Call) -> None:
+    def _reach(self, producer: Any, call: Call) -> None:
+        connection = producer.connection
+        connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=REACHED_WITHIN)
+        if is_rabbitmq(self._settings.broker_url):  # which drops what is for a queue that isn't there
+            check = connection.ensure(producer, _check_queue, max_retries=1, interval_start=0.1)
+            check(connection, call.queue or DEFAULT_QUEUE)
+
+    def _send(self, producer: Any, call: Call) -> None:
         # Never declared from here: what kind of queue it is, is the app's affair.
         name = call.queue or DEFAULT_QUEUE
         self._app.send_task(
@@ -128,6 +150,9 @@ class TaskBroker:
             add_to_parent=False,
             expires=call.expires,
             ignore_result=call.ignore_result,
+            producer=producer,
+            # What a RabbitMQ has not confirmed it may have all the same: sent again it would run twice.
+            retry=not is_rabbitmq(self._settings.broker_url),
             argsrepr="...",  # workers' logs and monitors show it
             kwargsrepr="...",
         )
@@ -147,7 +172,7 @@ class TaskBroker:
 
     async def _asked(self, question: Callable[[], T]) -> T | None:
         try:
-            return await self._in_thread(question, SENT_WITHIN)
+            return await self._in_thread(lambda: once_more(question), SENT_WITHIN)
         except BROKER_AWAY:
             return None
 
@@ -156,9 +181,10 @@ class TaskBroker:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
-def _check_queue(channel: Any, queue: str) -> None:
+def _check_queue(connection: Any, queue: str) -> None:
     try:
-        channel.queue_declare(queue=queue, passive=True)
+        with connection.channel() as channel:
+            channel.queue_declare(queue=queue, passive=True)
     except NotFound:
         raise NotSent(
             f"there is no queue {queue!r}; start a worker that takes from it, or name another under queue"

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -97,36 +97,63 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
         server.kill()
 
 
+class RabbitServer:
+    """A RabbitMQ with a node, ports and files of its own, which can be ended and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        port = free_port()
+        self.url = f"amqp://guest:guest@127.0.0.1:{port}//"
+        (folder / "plugins").write_text("[].\n")
+        self._environment = os.environ | {
+            "HOME": str(folder),
+            "ERL_EPMD_PORT": str(free_port()),
+            "RABBITMQ_NODENAME": f"opsconductor{port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections."""
+        with (self._folder / "output").open("ab") as output:
+            self._process = subprocess.Popen(
+                [RABBITMQ], env=self._environment, stdout=output, stderr=output, start_new_session=True
+            )
+        until(lambda: _takes_connections(self.url), "RabbitMQ")
+
+    def stop(self) -> None:
+        """End it in order. (After a crash, a quorum queue of a single node may have no leader.)"""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(PATIENCE)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+            until(lambda: _epmd_ended(self._environment), "the end of epmd")
+
+
 @contextmanager
-def rabbitmq_server(folder: Path) -> Iterator[str]:
-    """The address of a running RabbitMQ with a node, ports and files of its own."""
-    port, epmd = free_port(), free_port()
-    (folder / "plugins").write_text("[].\n")
-    environment = os.environ | {
-        "HOME": str(folder),
-        "ERL_EPMD_PORT": str(epmd),
-        "RABBITMQ_NODENAME": f"opsconductor{port}@localhost",
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODE_PORT": str(port),
-        "RABBITMQ_DIST_PORT": str(free_port()),
-        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(folder / "log"),
-        "RABBITMQ_PID_FILE": str(folder / "pid"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
-        "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
-    }
-    url = f"amqp://guest:guest@127.0.0.1:{port}//"
-    with (folder / "output").open("wb") as output:
-        process = subprocess.Popen(
-            [RABBITMQ], env=environment, stdout=output, stderr=output, start_new_session=True
-        )
+def rabbitmq_server(folder: Path) -> Iterator[RabbitServer]:
+    """A running RabbitMQ."""
+    server = RabbitServer(folder)
     try:
-        until(lambda: _takes_connections(url), "RabbitMQ")
-        yield url
+        server.start()
+        yield server
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        until(lambda: _epmd_ended(environment), "the end of epmd")
+        server.kill()
 
 
 def _takes_connections(url: str) -> bool:

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from tests.integration.brokers import (
     RABBITMQ,
+    RabbitServer,
     RedisServer,
     Worker,
     rabbitmq_server,
@@ -40,13 +42,16 @@ def redis_url(shared_redis: RedisServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running RabbitMQ. Without one installed, tests are skipped; in CI they fail."""
-    if not RABBITMQ.exists():
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing(f"there is no RabbitMQ at {RABBITMQ}")
-    with rabbitmq_server(tmp_path_factory.mktemp("rabbitmq")) as url:
-        yield url
+def shared_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+    """One RabbitMQ for all tests that leave it running."""
+    with _rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url(shared_rabbitmq: RabbitServer) -> str:
+    """The address of a running RabbitMQ."""
+    return shared_rabbitmq.url
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +68,20 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
     folder.mkdir()
     with redis_server(folder) as server:
         yield server
+
+
+@pytest.fixture
+def own_rabbitmq(tmp_path: Path) -> Iterator[RabbitServer]:
+    """A RabbitMQ that a test may start again."""
+    folder = tmp_path / "rabbitmq"
+    folder.mkdir()
+    with _rabbitmq(folder) as server:
+        yield server
+
+
+def _rabbitmq(folder: Path) -> AbstractContextManager[RabbitServer]:
+    """A running one. Without one installed, tests are skipped; in CI they fail."""
+    if not RABBITMQ.exists():
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing(f"there is no RabbitMQ at {RABBITMQ}")
+    return rabbitmq_server(folder)
