@@ -123,7 +123,11 @@ async def _seen_to_end(link: Link, keys: Keys) -> None:
 
 async def _withdrawn(link: Link, followed: Followed, error: BaseException) -> None:
     """Take the run back and raise why, unless a worker has begun it meanwhile."""
-    if await withdraw(link.follower.backend, followed.keys, link.settings.ttl):
+    try:
+        withdrawn = await withdraw(link.follower.backend, followed.keys, link.settings.ttl)
+    except AWAY as away:
+        raise EngineFailed(f"{error} Its message could not be taken back and may still run: {away}") from away
+    if withdrawn:
         raise error
 
 
