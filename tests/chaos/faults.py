@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from redis import Redis
 
-from tests.integration.brokers import RedisServer, Worker
+from tests.integration.brokers import RabbitServer, RedisServer, Worker, children
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "faults.md"
 BEGIN = "<!-- Generated from tests/chaos/faults.py: python -m tests.chaos.faults -->"
@@ -32,6 +33,10 @@ class Stage:
     redis: RedisServer
     workers: list[Worker]
     rng: random.Random
+    rabbitmq: RabbitServer | None = None
+    """The broker, where that isn't the Redis."""
+    only: str = ""
+    """A part of the names of the faults that are wanted."""
     faults: Counter[str] = field(default_factory=Counter)
 
     def inflict(self, fault: Fault) -> None:
@@ -47,19 +52,29 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`share`: how often it comes, beside the others. `outcome`, `within`: what is promised, for people."""
+    """`share`: how often it comes, beside the others. `outcome`, `within`: what is promised, for people.
+
+    `only_with`: the broker to which it can happen.
+    """
 
     name: str
     share: int
     outcome: str
     within: str
     inflict: Callable[[Stage, Worker], None]
+    only_with: Literal["rabbitmq"] | None = None
 
 
 def _kill_process(stage: Stage, worker: Worker) -> None:
     if pool := worker.pool():
         with suppress(ProcessLookupError):
             os.kill(stage.rng.choice(pool), signal.SIGKILL)
+
+
+def _kill_step(stage: Stage, worker: Worker) -> None:
+    if steps := [step for process in worker.pool() for step in children(process)]:
+        with suppress(ProcessLookupError):
+            os.kill(stage.rng.choice(steps), signal.SIGKILL)
 
 
 def _kill_worker(stage: Stage, worker: Worker) -> None:
@@ -90,6 +105,20 @@ def _freeze_redis(stage: Stage, worker: Worker) -> None:
         time.sleep(stage.rng.uniform(1, 15))
 
 
+def _fill_redis(stage: Stage, worker: Worker) -> None:
+    with Redis.from_url(stage.redis.url) as redis:
+        redis.config_set("maxmemory-policy", "noeviction")
+        redis.config_set("maxmemory", 1)
+        time.sleep(stage.rng.uniform(1, 15))
+        redis.config_set("maxmemory", 0)
+
+
+def _restart_rabbitmq(stage: Stage, worker: Worker) -> None:
+    assert stage.rabbitmq is not None
+    stage.rabbitmq.stop()
+    stage.rabbitmq.start()
+
+
 def _cut_connections(stage: Stage, worker: Worker) -> None:
     with Redis.from_url(stage.redis.url) as redis:
         for kind in ("normal", "pubsub"):
@@ -117,6 +146,13 @@ FAULTS = (
         "written down. After a third death the run is stopped, and the step it was at is named",
         "about 20 s",
         _kill_process,
+    ),
+    Fault(
+        "what a step has started is killed, as by the kernel for want of memory",
+        2,
+        "The step fails, with the signal in its message, and the workflow goes on as after any failure",
+        "at once",
+        _kill_step,
     ),
     Fault(
         "a worker and all its processes are killed, or its machine dies",
@@ -167,12 +203,31 @@ FAULTS = (
         "about 1 s",
         _cut_connections,
     ),
+    Fault(
+        "the Redis is full (`maxmemory` with `noeviction`)",
+        1,
+        "As when it stands still; leases are renewed all the same, so nobody takes over. What is sent "
+        "or cancelled meanwhile is an error with Redis's own words. Celery's worker may end by itself",
+        "as long as it is full",
+        _fill_redis,
+    ),
+    Fault(
+        "the RabbitMQ is started again",
+        2,
+        "Workers go on with their steps and connect again. A message that is handed out once more waits for "
+        "the end of the run; what is sent meanwhile is an error, and what is sent afterwards arrives",
+        "as long as it is away",
+        _restart_rabbitmq,
+        only_with="rabbitmq",
+    ),
 )
 
 
-def chosen(rng: random.Random) -> Fault:
-    """One of them, as often as its share says."""
-    return rng.choices(FAULTS, [fault.share for fault in FAULTS])[0]
+def chosen(stage: Stage) -> Fault:
+    """One of those that can happen there, as often as its share says."""
+    broker = "redis" if stage.rabbitmq is None else "rabbitmq"
+    faults = [fault for fault in FAULTS if fault.only_with in (None, broker) and stage.only in fault.name]
+    return stage.rng.choices(faults, [fault.share for fault in faults])[0]
 
 
 def table() -> str:

@@ -21,6 +21,7 @@ AT_ONCE = 16
 MOST_TRIES = 6
 LONGEST = 300.0
 LONGEST_STEP = 5.0
+PAUSE = 3.0
 TOLD_EVERY = 20.0
 
 
@@ -112,7 +113,7 @@ class Trial:
             except (BridgeError, asyncio.CancelledError) as error:
                 self.given_up[type(error).__name__] += 1
                 submission = replace(submission, again=True)
-                await asyncio.sleep(1)
+                await asyncio.sleep(PAUSE)
         return None
 
     def _blame(self, order: Order, promises: Iterable[str]) -> None:
@@ -139,7 +140,7 @@ async def torment(stage: Stage, every: float) -> None:
     """Bring about one fault after the other."""
     while True:
         await asyncio.sleep(stage.rng.uniform(0.5, 1.5) * every)
-        await asyncio.to_thread(stage.inflict, chosen(stage.rng))
+        await asyncio.to_thread(stage.inflict, chosen(stage))
 
 
 def tell(text: str) -> None:

@@ -233,8 +233,15 @@ class Worker:
     def pool(self) -> list[int]:
         """The processes that do the work."""
         assert self.process is not None
-        pid = self.process.pid
+        return children(self.process.pid)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started; none where it is gone."""
+    try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 @contextmanager
