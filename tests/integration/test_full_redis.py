@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
+from celery_bridge.clients import Backend
 from celery_bridge.errors import EngineFailed
 from celery_bridge.hosting import Assignment, Place, host
 from celery_bridge.remote import link_to, run_remotely
@@ -33,15 +34,17 @@ async def test_a_lease_is_renewed_and_the_run_goes_on(own_redis: RedisServer, tm
     steps = document(f"touch {up}; until [ -e {go} ]; do sleep 0.02; done")
     assigned = Assignment(steps, {}, [], str(uuid4()))
     settings = BridgeSettings.of(own_redis.url)
-    with Termination() as termination, Redis.from_url(own_redis.url) as redis:
-        running = asyncio.create_task(host(assigned, settings, Place("worker", "queue"), termination))
-        await wait_until(up.exists)
-        fill(redis)
-        redis.expire(assigned.keys.lease, 600)
-        await wait_until(lambda: 0 < int(str(redis.ttl(assigned.keys.lease))) < 60)
-        go.touch()
-        redis.config_set("maxmemory", 0)
-        assert await running == "succeeded"
+    async with Backend(own_redis.url) as backend:
+        with Termination() as termination, Redis.from_url(own_redis.url) as redis:
+            hosting = host(assigned, settings, backend, Place("worker", "queue"), termination)
+            running = asyncio.create_task(hosting)
+            await wait_until(up.exists)
+            fill(redis)
+            redis.expire(assigned.keys.lease, 600)
+            await wait_until(lambda: 0 < int(str(redis.ttl(assigned.keys.lease))) < 60)
+            go.touch()
+            redis.config_set("maxmemory", 0)
+            assert await running == "succeeded"
 
 
 async def test_a_run_that_can_not_be_taken_back_is_said(own_redis: RedisServer) -> None:
