@@ -1,8 +1,9 @@
-"""Why: the failure to report for a run or a group, and what blocked a step."""
+"""Why: the failure to report for a run or a group, what blocked a step, and what a lost one means."""
 
 from collections.abc import Iterable, Mapping
 
 from codegen.result import FINAL, SATISFIED, StepError, StepRecord, StepStatus
+from steps.scope import Scope
 from steps.work import Work
 
 
@@ -49,3 +50,17 @@ def _failed_itself(work: Work, record: StepRecord) -> bool:
     if record.status not in ("failed", "lost") or record.error is None:
         return False
     return not work.is_frame or record.error.step == work.id
+
+
+def why_lost(scope: Scope, *, undone: bool) -> str:
+    """What is to be said of a step that began, or that began to be `undone`, in a process that died."""
+    journal = scope.surroundings.journal
+    step = scope.path.partition("/")[0]
+    start = journal.owners.get(step, step)
+    what, unknown = ("undoing it", "it is undone") if undone else ("it", "it did its work")
+    again = "it" if start == scope.path else repr(start)
+    return (
+        f"{what} had begun when the process that ran it died, so nobody knows whether {unknown}, and as "
+        f"{'that' if undone else 'it'} is not idempotent it is not started again by itself. Find out; then "
+        f"`opsconductor retry {journal.run_id} --from {start}` runs {again} again"
+    )

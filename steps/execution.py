@@ -8,12 +8,12 @@ from contextlib import suppress
 from datetime import datetime
 
 from codegen.result import StepError, StepRecord, StepStatus
+from steps.causes import why_lost
 from steps.clock import present
 from steps.entries import Entry
 from steps.errors import InnerFailed, InnerLost, StepFailed
 from steps.events import now
 from steps.frame import Frame
-from steps.journal import Journal
 from steps.records import cancelled, ended, error_of, gathered, left, refused, side_by_side, skipped
 from steps.scope import Outcome, Scope, Spot, Undo
 from steps.work import NOT_NEEDED, Work, below, inside
@@ -194,7 +194,7 @@ class Execution:
     def _as_before(self, scope: Scope, past: Entry) -> StepRecord:
         """What an execution that has ended in an earlier life of the run gives, which is not done again."""
         if past.record is None:
-            message = lost(self._journal, scope, undone=past.status is not None)
+            message = why_lost(scope, undone=past.status is not None)
             return ended(scope, "lost", past.time, error=error_of(scope, message))
         if past.record.status == "cancelled":
             raise WasCancelled(past.record)
@@ -285,19 +285,6 @@ def _tell_end(scope: Scope, record: StepRecord) -> StepRecord:
 def _adding(record: StepRecord, error: StepError, what: str) -> StepRecord:
     said = error.model_copy(update={"message": f"{error.message}; {what}"})
     return record.model_copy(update={"error": said})
-
-
-def lost(journal: Journal, scope: Scope, *, undone: bool) -> str:
-    """What is to be said of a step that began, or that began to be `undone`, in a process that died."""
-    step = scope.path.partition("/")[0]
-    start = journal.owners.get(step, step)
-    what, unknown = ("undoing it", "it is undone") if undone else ("it", "it did its work")
-    again = "it" if start == scope.path else repr(start)
-    return (
-        f"{what} had begun when the process that ran it died, so nobody knows whether {unknown}, and as "
-        f"{'that' if undone else 'it'} is not idempotent it is not started again by itself. Find out; then "
-        f"`opsconductor retry {journal.run_id} --from {start}` runs {again} again"
-    )
 
 
 def _cause(scope: Scope, failure: StepFailed) -> StepError:
