@@ -17,7 +17,7 @@ from tests.chaos.trial import AT_ONCE, LONGEST, Trial
 CHECKED = (
     f"Each run has an end, at most {LONGEST:.0f} s after it was begun, all tries of it included.",
     "By what steps left on disk: one that is not idempotent did its work at most once before it was undone.",
-    "A step that is told to have succeeded left its effect; what a failed run did is undone where promised.",
+    "A step that is told to have succeeded left its effect; a failed run undid its steps, or says which not.",
     "After the report of a cancelled run nothing more was done.",
 )
 

@@ -60,8 +60,9 @@ def broken_promises(order: Order, report: Report | None) -> Iterator[str]:
             yield f"{step} is told to have succeeded, and left nothing behind"
         if not effects[step] and effects[f"undo_{step}"]:
             yield f"{step} was undone, and had done nothing"
-        if statuses[step] == "succeeded" and not effects[f"undo_{step}"] and _undoes(report):
-            yield f"{step} was not undone"
+        undone = effects[f"undo_{step}"] or statuses.get(f"undo_{step}") == "failed"  # which the report says
+        if statuses[step] == "succeeded" and not undone and _undoes(report):
+            yield f"{step} was not undone, and nobody says so"
     if report.success and order.fails:
         yield "it was to fail, and is told to have succeeded"
 
