@@ -13,6 +13,7 @@ from codegen.paths import written
 from codegen.sandbox.errors import Refusal
 from codegen.sandbox.limits import Budget
 from codegen.sandbox.patterns import Pattern, compile_pattern
+from codegen.scalars import scalar_text
 from codegen.secret_use import NAME
 from codegen.suggestions import Suggestions
 
@@ -61,7 +62,7 @@ class Parameter(Model):
     def refusal(self, value: Any) -> str | None:
         """Why a value is refused (`80.5 is no integer`), or None."""
         # Somebody may give the secret where its name is asked for.
-        shown = "the value" if self.secret else f"{value!r:.80}"
+        shown = "the value" if self.secret else _shown(value)
         if not self._has_type(value):
             return f"{shown} is no {self.type}"
         if reason := unfit(value):
@@ -69,7 +70,7 @@ class Parameter(Model):
         if self.secret and NAME.fullmatch(value) is None:
             return f"{shown} is no name of a secret"
         if self.enum is not None and value not in self.enum:
-            return f"{shown} is none of {', '.join(map(repr, self.enum))}"
+            return f"{shown} is none of {', '.join(map(_shown, self.enum))}"
         return self._out_of_bounds(value, shown)
 
     def _flaws(self) -> Iterator[Flaw]:
@@ -92,19 +93,23 @@ class Parameter(Model):
             yield Flaw(("minimum",), "minimum is above maximum", "exchange them")
         for index, choice in enumerate(self.enum or ()):
             if not self._has_type(choice):
-                yield Flaw(("enum", index), f"{choice!r:.80} is no {self.type}", "give choices of the type")
+                yield Flaw(("enum", index), f"{_shown(choice)} is no {self.type}", "give choices of the type")
             elif self.secret and NAME.fullmatch(choice) is None:
                 yield Flaw(("enum", index), "this is no name of a secret", f"write {_SECRETS_NAME}")
-        if self.secret and not self.required and self.default is None:
-            yield Flaw(("default",), "null is no name of a secret", f"leave it out, or write {_SECRETS_NAME}")
-        if not self.required and self.default is not None and (reason := self.refusal(self.default)):
+        if self.required:
+            return
+        if self.default is None:
+            what = "name of a secret" if self.secret else self.type
+            cure = f"leave default out to make the parameter required, or write {self.expected}"
+            yield Flaw(("default",), f"null is no {what}", cure)
+        elif reason := self.refusal(self.default):
             yield Flaw(("default",), reason, f"write {self.expected}, or another type")
 
     @property
     def expected(self) -> str:
         """What a value must be: `an integer from 1 to 5`, `one of 'fast', 'slow'`."""
         if self.enum is not None:
-            return f"one of {', '.join(map(repr, self.enum)):.300}"
+            return f"one of {', '.join(map(_shown, self.enum)):.300}"
         bounds = [f"from {self.minimum:g}"] if self.minimum is not None else []
         bounds += [f"to {self.maximum:g}"] if self.maximum is not None else []
         pattern = [f"that matches {self.pattern:.200}"] if self.pattern is not None else []
@@ -161,6 +166,11 @@ def check_values(declared: Mapping[str, Parameter], given: Mapping[str, Any]) ->
 def secret_parameters(declared: Mapping[str, Parameter]) -> frozenset[str]:
     """Those whose value is the name of a secret."""
     return frozenset(name for name, parameter in declared.items() if parameter.secret)
+
+
+def _shown(value: Any) -> str:
+    """A value as documents write it."""
+    return scalar_text(value) if value is None or isinstance(value, bool) else f"{value!r:.80}"
 
 
 def _bounded_by(key: str) -> tuple[ParameterType, ...]:

@@ -81,8 +81,6 @@ def _hanging(description: str, indent: int) -> str:
 def _parameter(name: str, parameter: Parameter, names: Names) -> text.Parameter:
     annotation, uses = _annotation(parameter)
     default = "" if parameter.required else names.defaults.get(name) or literal(parameter.default, 12)
-    if default == "None":
-        annotation = f"{annotation} | None"
     return text.Parameter(names.parameters[name], annotation, default, uses)
 
 

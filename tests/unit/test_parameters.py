@@ -1,5 +1,6 @@
 """Parameters: what a declaration may say, and which values a run may bring."""
 
+import json
 import math
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from codegen.errors import ParameterError
 from codegen.parameters import Parameter, check_values
+from tests.unit.documents import refusal, step
 
 
 def declared(**keys: Any) -> Parameter:
@@ -42,11 +44,13 @@ def test_a_value_that_fits_is_kept_as_it_is(keys: dict[str, Any], value: object)
         ({}, 5, "5 is no string"),
         ({"type": "integer"}, 80.5, "80.5 is no integer"),
         ({"type": "integer"}, "80", "'80' is no integer"),
-        ({"type": "integer"}, True, "True is no integer"),
-        ({"type": "number"}, False, "False is no number"),
+        ({"type": "integer"}, True, "true is no integer"),
+        ({"type": "number"}, False, "false is no number"),
         ({"type": "boolean"}, 1, "1 is no boolean"),
         ({"type": "array"}, "abc", "'abc' is no array"),
-        ({"type": "object"}, None, "None is no object"),
+        ({"type": "object"}, None, "null is no object"),
+        ({}, None, "null is no string"),
+        ({"type": "boolean", "enum": [True]}, False, "false is none of true"),
         ({"type": "integer", "minimum": 1}, 0, "0 is below the minimum 1"),
         ({"type": "number", "maximum": 1.5}, 2, "2 is above the maximum 1.5"),
         ({"type": "number"}, math.nan, "nan is no JSON number"),
@@ -68,10 +72,32 @@ def test_a_value_that_does_not_fit_is_refused(keys: dict[str, Any], value: objec
     assert problem.cure.startswith("give ")
 
 
-def test_defaults_fill_in_and_null_is_a_default() -> None:
+def test_defaults_fill_in() -> None:
     """A parameter with any default need not be given."""
-    parameters = {"a": declared(default=None), "b": declared(type="integer", default=3)}
-    assert check_values(parameters, {}) == {"a": None, "b": 3}
+    parameters = {"a": declared(default=""), "b": declared(type="integer", default=3)}
+    assert check_values(parameters, {}) == {"a": "", "b": 3}
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, "a string"),
+        ({"type": "string", "pattern": "v.*"}, "a string that matches v.*"),
+        ({"type": "integer", "minimum": 1}, "an integer from 1"),
+        ({"type": "number"}, "a number"),
+        ({"type": "boolean"}, "a boolean"),
+        ({"type": "array"}, "an array"),
+        ({"type": "object"}, "an object"),
+        ({"enum": ["a", "b"]}, "one of 'a', 'b'"),
+    ],
+)
+def test_null_is_no_default(keys: dict[str, Any], expected: str) -> None:
+    """It is a value of no type, so a run could only fail by it."""
+    text = json.dumps({"name": "x", "parameters": {"os": {**keys, "default": None}}, "steps": [step("a")]})
+    problem = refusal(text)
+    assert problem.path == "parameters.os.default"
+    assert problem.message == f"null is no {keys.get('type', 'string')}"
+    assert problem.cure == f"leave default out to make the parameter required, or write {expected}"
 
 
 def test_everything_that_does_not_fit_is_told_at_once() -> None:
