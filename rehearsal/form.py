@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 from typing_extensions import TypeAliasType
 
 from codegen.decision import ENGINES, EngineName
-from codegen.fields import Duration, Identifier, Model, Name
+from codegen.fields import Duration, Flaw, FlawedError, Identifier, Model, Name
 from codegen.result import StepStatus
 from steps.acting import Behaviour
 
@@ -18,15 +18,23 @@ def _check_pattern(pattern: str) -> str:
     try:
         re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"no regular expression: {error}") from error
+        what = f'"{pattern:.80}" is no regular expression: {error}'
+        flaw = Flaw((), what, "put a \\ before signs that stand for themselves")
+        raise FlawedError(flaw) from error
     return pattern
 
 
 def _check_order(text: str) -> str:
     ids = [id for pair in pairs(text) for id in pair]
     if not ids or not all(re.fullmatch(r"[A-Za-z]\w*", id) for id in ids):
-        raise ValueError("write ids of steps with < between them: 'usage < clean' or 'a, b < c'")
+        cure = "write ids of steps with < between them, such as usage < clean, or a, b < c"
+        raise FlawedError(Flaw((), f'"{text:.80}" is no order', cure))
     return text
+
+
+def _several(value: Any) -> Any:
+    """`order: a < b` is as good as `order: [a < b]`."""
+    return [value] if isinstance(value, str) else value
 
 
 def pairs(order: str) -> list[tuple[str, str]]:
@@ -46,6 +54,11 @@ StepPath = Annotated[str, Field(pattern=r"^[A-Za-z]\w*(/[A-Za-z]\w*)*$")]
 Acts = TypeAliasType("Acts", "Behaviour | tuple[Acts, ...]")
 """A behaviour for all executions of a step, or a list with one for each; with lists for fan-outs within."""
 Order = Annotated[str, AfterValidator(_check_order)]
+Several = BeforeValidator(_several)
+"""A list that may be written as the one text that it holds."""
+Engines = Annotated[tuple[EngineName, ...], Field(min_length=1), Several]
+Steps = Annotated[tuple[Identifier, ...], Several]
+Texts = Annotated[tuple[str, ...], Several]
 
 
 class Expectation(Model):
@@ -62,10 +75,10 @@ class Expectation(Model):
     errors: dict[Identifier, str | Matching | None] = Field(default_factory=dict)
     outputs: dict[str, Any] = Field(default_factory=dict)
     step_outputs: dict[Identifier, dict[str, Any]] = Field(default_factory=dict)
-    order: tuple[Order, ...] = ()
-    started: tuple[str, ...] | None = None
-    not_started: tuple[Identifier, ...] = ()
-    not_undone: tuple[Identifier, ...] | None = None
+    order: Annotated[tuple[Order, ...], Several] = ()
+    started: Texts | None = None
+    not_started: Steps = ()
+    not_undone: Steps | None = None
 
     def steps(self) -> list[tuple[str, str]]:
         """Where steps are named, and by which id."""
@@ -100,9 +113,9 @@ class Case(Life):
 
     name: Name
     workflow: str | dict[str, Any] | None = None
-    engines: Annotated[tuple[EngineName, ...], Field(min_length=1)] | None = None
+    engines: Engines | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
-    targets: tuple[str, ...] | None = None
+    targets: Texts | None = None
     known: str | dict[EngineName, str] | None = None
     then: tuple[LaterLife, ...] = ()
 
@@ -122,13 +135,5 @@ class TestFile(Model):
     __test__ = False  # it is no test itself, whatever pytest makes of its name
 
     workflow: str | dict[str, Any] | None = None
-    engines: Annotated[tuple[EngineName, ...], Field(min_length=1)] = ENGINES
+    engines: Engines = ENGINES
     cases: Annotated[tuple[Case, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> Self:
-        names = [case.name for case in self.cases]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"cases need names of their own; twice: {', '.join(twice)}")
-        return self

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from codegen.again import why_not_from
 from codegen.capability import able
 from codegen.decision import EngineName
@@ -16,16 +14,17 @@ from codegen.groups import Step
 from codegen.leaves import Leaf, SubWorkflow
 from codegen.lists import every_step, fan_outs
 from codegen.parameters import check_values
-from codegen.paths import Path as Place
-from codegen.paths import written
+from codegen.paths import part
 from codegen.reading.marks import Marks
 from codegen.reading.source_text import check_text, read_text
 from codegen.reading.yaml_source import read_yaml
 from codegen.sub_workflows import Library
+from codegen.suggestions import listed
 from codegen.targets import check_targets
 from codegen.workflow import Workflow
-from flows.documents import folders, found, read, resolved
-from rehearsal.form import Case, LaterLife, Life, TestFile
+from flows.documents import SUFFIXES, folders, found, read, resolved
+from rehearsal.form import Case, LaterLife, Life
+from rehearsal.wording import sound
 from steps.acting import HARMLESS, Acts, Behaviour
 from steps.approved_run import START
 
@@ -51,42 +50,41 @@ def read_file(path: Path) -> list[Rehearsal]:
     check_text(text, file)
     builder = read_yaml(text, file)
     marks = builder.marks
-    try:
-        tests = TestFile.model_validate(marks.root)
-    except ValidationError as error:
-        wrong = [marks.placed(problem, file) for problem in _malformed(error, marks.root)]
-        raise DocumentError([*builder.problems, *wrong]) from error
+    form = sound(marks, file)
     rehearsals: list[Rehearsal] = []
-    problems = list(builder.problems)
-    workflows = _Workflows(path, marks)
-    for number, case in enumerate(tests.cases):
+    problems = [*builder.problems, *form.problems]
+    workflows = _Workflows(path, marks, form.workflow)
+    for number, case in form.cases.items():
         try:
-            workflow = workflows.of(case, tests, number)
+            workflow = workflows.of(case, number)
         except DocumentError as error:
             problems += error.problems
             continue
         problems += [marks.placed(problem, file) for problem in _unfit(case, workflow, f"cases[{number}]")]
-        engines = _fit(case.engines or tests.engines, workflow)
+        engines = _fit(case.engines or form.engines, workflow)
         if not engines:
             problems.append(marks.placed(_no_engine(workflow, f"cases[{number}]"), file))
         rehearsals.append(Rehearsal(file, case, workflow, engines))
     if problems:
-        raise DocumentError(dict.fromkeys(problems))
+        raise DocumentError(
+            sorted(dict.fromkeys(problems), key=lambda one: (one.file != file, one.line, one.column))
+        )
     return rehearsals
 
 
 class _Workflows:
     """The documents that a test file names, each read once."""
 
-    def __init__(self, path: Path, marks: Marks) -> None:
+    def __init__(self, path: Path, marks: Marks, of_all: str | dict[str, Any] | None) -> None:
         self._path = path
+        self._of_all = of_all
         self._marks = marks
         self._known: dict[str, Workflow] = {}
 
-    def of(self, case: Case, tests: TestFile, number: int) -> Workflow:
+    def of(self, case: Case, number: int) -> Workflow:
         """The document of a case."""
         place = f"cases[{number}].workflow" if case.workflow is not None else "workflow"
-        named = case.workflow if case.workflow is not None else tests.workflow
+        named = case.workflow if case.workflow is not None else self._of_all
         if named is None:
             cure = "write workflow: with a file beside this one, a document's name, or the document itself"
             raise DocumentError([self._placed(Problem(f"cases[{number}]", "it has no workflow", cure))])
@@ -104,7 +102,7 @@ class _Workflows:
         if name not in self._known:
             beside = self._path.parent / name
             try:
-                file = beside if beside.is_file() else found(name, folders())
+                file = beside if beside.is_file() else self._elsewhere(name)
                 self._known[name] = read(read_text(file), str(file))
             except DocumentError as error:
                 raise DocumentError(
@@ -113,40 +111,20 @@ class _Workflows:
                 ) from error
         return self._known[name]
 
+    def _elsewhere(self, name: str) -> Path:
+        """The file in the folders of documents; that there is none is told of a name that is a file's."""
+        try:
+            return found(name, folders())
+        except DocumentError as error:
+            if "/" not in name and not name.lower().endswith(SUFFIXES):
+                raise
+            where = [self._path.parent, *folders()]
+            message = f'there is no file "{name:.200}" in {listed(map(str, dict.fromkeys(where)))}'
+            cure = "write its path as seen from the folder of this file"
+            raise DocumentError([Problem("workflow", message, cure)]) from error
+
     def _placed(self, problem: Problem) -> Problem:
         return self._marks.placed(problem, str(self._path))
-
-
-def _malformed(error: ValidationError, data: Any) -> Iterator[Problem]:
-    """What pydantic refuses, in plain words; of a value that fits nothing the first reason."""
-    seen: set[str] = set()
-    for one in error.errors(include_url=False, include_input=False):
-        place = written(_place(one["loc"], data))
-        if place not in seen:
-            seen.add(place)
-            yield Problem(place, *_words(one["type"], one["msg"]))
-
-
-def _place(location: Iterable[str | int], data: Any) -> Place:
-    """Follows the file along pydantic's location, which also names members of unions."""
-    path: list[str | int] = []
-    location = list(location)
-    for index, part in enumerate(location):
-        inside = part in data if isinstance(data, dict) else isinstance(data, list) and isinstance(part, int)
-        if inside:
-            path.append(part)
-            data = data[part]
-        elif index == len(location) - 1 and isinstance(data, dict) and part != "[key]":
-            path.append(part)
-    return tuple(path)
-
-
-def _words(kind: str, message: str) -> tuple[str, str]:
-    if kind == "extra_forbidden":
-        return "there is no such key", "docs/how-to/test-a-workflow.md lists the keys"
-    if kind == "missing":
-        return "it is missing", ""
-    return message.removeprefix("Value error, "), ""
 
 
 def _fit(engines: Iterable[EngineName], workflow: Workflow) -> tuple[EngineName, ...]:
@@ -180,16 +158,18 @@ def _unfit_life(life: Life, workflow: Workflow, place: str) -> Iterator[Problem]
         step, depth = _step_at(id, workflow, Library(workflow.workflows))
         if step is None:
             if not (id == START and workflow.requires_approval):
-                yield _unknown(f"{place}leaves.{id}", id, steps)
+                yield _unknown(f"{place}leaves{part(id)}", id, steps)
         elif not isinstance(step, Leaf):
             if step.requires_approval:
                 continue
-            yield Problem(f"{place}leaves.{id}", f"{id} is a group", "name the steps in it")
+            yield Problem(f"{place}leaves{part(id)}", f"{id} is a group", "name the steps in it")
         elif type(step) in HARMLESS:
             kind = step.type
-            yield Problem(f"{place}leaves.{id}", f"steps of type {kind} are run for real", "leave it out")
+            yield Problem(
+                f"{place}leaves{part(id)}", f"steps of type {kind} are run for real", "leave it out"
+            )
         else:
-            yield from _too_deep(f"{place}leaves.{id}", acts, depth)
+            yield from _too_deep(f"{place}leaves{part(id)}", acts, depth)
     for path, id in life.expect.steps():
         if id not in steps:
             yield _unknown(f"{place}expect.{path}", id, steps)

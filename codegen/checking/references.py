@@ -24,6 +24,7 @@ RECORD = (
     "target",
     "item",
     "items",
+    "unconfirmed",
 )
 _EARLIER = {MAIN: (), ON_FAILURE: (MAIN,), FINALLY: (MAIN, ON_FAILURE)}
 

@@ -12,13 +12,16 @@ from codegen.reading.refusals import refusal
 from codegen.reading.wording import Wording
 from codegen.suggestions import MEANT, listed
 
-_MISMATCH = frozenset(
+MISMATCH = frozenset(
     {
         "string_type",
         "int_type",
         "int_from_float",
+        "int_parsing",
         "float_type",
+        "float_parsing",
         "bool_type",
+        "bool_parsing",
         "tuple_type",
         "list_type",
         "dict_type",
@@ -155,7 +158,7 @@ def _merged(found: list[Finding]) -> Iterator[Finding]:
         if union is None:
             yield from members
             continue
-        mismatches = [one for one in members if one.path == union and one.kind in _MISMATCH]
+        mismatches = [one for one in members if one.path == union and one.kind in MISMATCH]
         if len(mismatches) < len(members):
             yield from (one for one in members if one not in mismatches)
         else:

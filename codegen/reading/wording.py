@@ -26,6 +26,9 @@ _TYPES = {
     "int_from_float": "an integer",
     "float_type": "a number",
     "bool_type": "true or false",
+    "int_parsing": "an integer",
+    "float_parsing": "a number",
+    "bool_parsing": "true or false",
     "tuple_type": "a list",
     "list_type": "a list",
     "dict_type": "a mapping",
@@ -172,11 +175,14 @@ class Wording:
             return message, f"write [{value}]"
         if expected == "true or false" and isinstance(value, str):
             return message, f"write {_YES_NO.get(value.lower(), 'true or false')}, without quotes"
-        if expected == "a mapping" and path and isinstance(path[-1], int):
-            if _is_signature(path):
-                return message, "a task is a mapping such as {task: shop.add, args: [1, 2]}"
-            return message, "a step is a mapping such as {id: check, type: command, command: uptime}"
-        return message, ""
+        return message, self._example_of_mapping(path) if expected == "a mapping" else ""
+
+    def _example_of_mapping(self, path: Path) -> str:
+        if not path or not isinstance(path[-1], int):
+            return ""
+        if _is_signature(path):
+            return "a task is a mapping such as {task: shop.add, args: [1, 2]}"
+        return "a step is a mapping such as {id: check, type: command, command: uptime}"
 
     def _no_choice(self, path: Path, context: Mapping[str, Any]) -> tuple[str, str]:
         value = self._value(path)

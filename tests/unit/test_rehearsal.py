@@ -10,7 +10,7 @@ import pytest
 from cli.failures import Exit
 from cli.main import run_command
 from codegen.document import parse
-from codegen.errors import DocumentError
+from codegen.errors import DocumentError, Problem
 from codegen.registry import Registry
 from rehearsal.form import pairs
 from rehearsal.reading import read_file
@@ -49,6 +49,13 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
+def problems_of(folder: Path, text: str) -> tuple[Problem, ...]:
+    """What a file is refused for."""
+    with pytest.raises(DocumentError) as refused:
+        read_file(written(folder, text))
+    return refused.value.problems
+
+
 def found(folder: Path, text: str) -> list[str]:
     """What differs, of all cases in the interpreter."""
     cases = read_file(written(folder, text))
@@ -61,15 +68,23 @@ class TestReading:
     @pytest.mark.parametrize(
         ("old", "new", "message"),
         [
-            ("leaves:", "leafs:", "4:5: cases[0].leafs: there is no such key"),
+            ("leaves:", "leafs:", '4:5: cases[0].leafs: unknown key "leafs" (did you mean "leaves"?)'),
             (
                 "states: {clean",
                 "states: {claen",
                 "5:45: cases[0].expect.states.claen: the workflow has no step",
             ),
             ("leaves: {usage", "leaves: {uasge", "4:14: cases[0].leaves.uasge: the workflow has no step"),
-            ("usage < clean", "usage > clean", "cases[0].expect.order[0]: write ids of steps with <"),
-            ("result: {std", "reslt: {std", "cases[0].leaves.usage.reslt: there is no such key"),
+            (
+                "usage < clean",
+                "usage > clean",
+                'cases[0].expect.order[0]: "usage > clean" is no order (write ids',
+            ),
+            (
+                "result: {std",
+                "reslt: {std",
+                'cases[0].leaves.usage.reslt: unknown key "reslt" (did you mean "result"?)',
+            ),
             ("clean: succeeded", "clean: well", "cases[0].expect.states.clean: "),
             (
                 "expect:",
@@ -77,15 +92,19 @@ class TestReading:
                 "5:29: cases[0].parameters.threshold: ",
             ),
             ("expect:", "targets: [db.example]\n    expect:", "cases[0].targets[0]: target db.example can't"),
-            ("clean.yaml", "gone.yaml", "1:11: workflow: no document is named 'gone.yaml'"),
+            ("clean.yaml", "gone.yaml", '1:11: workflow: there is no file "gone.yaml" in '),
             ("workflow: clean.yaml\n", "", "cases[0]: it has no workflow"),
             (
                 "workflow: clean.yaml",
                 "workflow: {name: n, steps: [{id: a, type: comand}]}",
                 "1:29: workflow.steps[0]: unknown step type",
             ),
-            ("cases:", "cases:\n  - {name: full, expect: {}}", "cases need names of their own"),
-            ("success: true", "error: {matches: '('}", "no regular expression"),
+            (
+                "cases:",
+                "cases:\n  - {name: full, expect: {}}",
+                '4:11: cases[1].name: the name "full" is used twice, here and at cases[0] (give one',
+            ),
+            ("success: true", "error: {matches: '('}", '"(" is no regular expression: '),
             ("name: full", "name: [", "clean.test.yaml:"),
             (
                 "success: true",
@@ -110,6 +129,98 @@ class TestReading:
         with pytest.raises(DocumentError) as refused:
             read_file(written(folder, GOOD.replace(old, new, 1)))
         assert message in str(refused.value)
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            (
+                "expect: {",
+                "expect: {items: {clean: x}, ",
+                'items.clean: expected a list, got "x" (write [x])',
+            ),
+            ("expect: {", "expect: {not_started: 5, ", "expect.not_started: expected a list, got 5 ("),
+            ('{result: {stdout: "91"}}', "5", "leaves.usage: expected a mapping or a list, got 5 ("),
+            ('{result: {stdout: "91"}}', "[{}, 5]", "usage[1]: expected a mapping or a list, got 5 ("),
+            ('{result: {stdout: "91"}}', "{takes: 5q}", "usage.takes: '5q' is no duration (write 90"),
+            ('{result: {stdout: "91"}}', "{fails: many}", 'expected an integer, got "many" ('),
+            ('{result: {stdout: "91"}}', "{fails: -1}", "usage.fails: -1 is too small (at least 0)"),
+            ('{result: {stdout: "91"}}', "{answer: yes}", "usage.answer: expected a mapping, got "),
+            ('{result: {stdout: "91"}}', "{answer: {aproved: true}}", '(did you mean "approved"?)'),
+            ("leaves: {usage", "leaves: {1x", 'cases[0].leaves["1x"]: "1x" is no step (write the id'),
+            ("success: true", "success: maybe", 'expected true or false, got "maybe" (write true or false'),
+            ("success: true", "error: {match: x}", '"matches" is missing (add matches: a regular'),
+            ("success: true", "error: {match: x}", 'unknown key "match" (did you mean "matches"?)'),
+            ("success: true", "error: [x]", "expect.error: expected a text or a mapping, got a list ("),
+            ("expect:", "parameters: 5\n    expect:", "parameters: expected a mapping, got 5 (write name"),
+            ("expect:", "engines: cellery\n    expect:", '"cellery" (did you mean "celery"?)'),
+            ("expect:", "known: {cellery: x}\n    expect:", '"cellery" is none of "celery" or '),
+            ("expect:", "then: [{expects: {}}]\n    expect:", 'then[0].expect: "expect" is missing (add'),
+            ("expect:", "then: [5]\n    expect:", "expected a mapping, got 5 (a life is a mapping"),
+            ("name: full", "nmae: full", 'unknown key "nmae" (did you mean "name"?)'),
+            ("name: full", "nmae: full", '"name" is missing (add name: what this case is called)'),
+            ("cases:", "cases:\n  - 5", "cases[0]: expected a mapping, got 5 (a case is a mapping such as"),
+            ("workflow: clean.yaml", "workflow: 5", "1:11: workflow: expected a text or a mapping, got 5"),
+            ("workflow: clean.yaml", "workflow: gone/x", 'there is no file "gone/x" in '),
+            ("workflow: clean.yaml", "workflow: gone", "workflow: no document is named 'gone' in "),
+        ],
+    )
+    def test_what_is_malformed_is_told_as_in_a_document(
+        self, folder: Path, old: str, new: str, message: str
+    ) -> None:
+        """In its words, with what mends it."""
+        problems = problems_of(folder, GOOD.replace(old, new, 1))
+        assert [one for one in problems if message in str(one)], problems
+        assert all(one.line and one.cure for one in problems)
+
+    @pytest.mark.parametrize("text", ["[]", "5", "", "{}", "cases: []", "cases: 5", "cases: {a: 1}"])
+    def test_what_is_no_test_file_is_told_once(self, folder: Path, text: str) -> None:
+        """With what one is."""
+        [problem] = problems_of(folder, text)
+        assert problem.cure
+
+    def test_everything_is_told_at_once(self, folder: Path) -> None:
+        """A malformed case hides neither the others nor a name that is used twice; nothing is told twice."""
+        text = """\
+workflow: clean.yaml
+case: x
+cases:
+  - {name: a, expect: {success: perhaps}}
+  - {name: a, expect: {states: {claen: failed}}}
+  - {name: b, expect: {}, parameters: {threshold: null}, leaves: {clean/x: {}}}
+"""
+        problems = problems_of(folder, text)
+        assert [(one.line, one.path, one.message) for one in problems] == [
+            (2, "case", 'unknown key "case"'),
+            (4, "cases[0].expect.success", 'expected true or false, got "perhaps"'),
+            (5, "cases[1].name", 'the name "a" is used twice, here and at cases[0]'),
+            (5, "cases[1].expect.states.claen", "the workflow has no step 'claen'"),
+            (6, "cases[2].parameters.threshold", "null is no integer"),
+            (6, 'cases[2].leaves["clean/x"]', "the workflow has no step 'clean/x'"),
+        ]
+
+    def test_a_missing_file_is_looked_for_beside_and_in_the_folders(self, folder: Path) -> None:
+        """Both are named."""
+        [problem] = problems_of(folder, GOOD.replace("clean.yaml", "gone.yaml", 1))
+        assert problem.message == f'there is no file "gone.yaml" in {folder}, workflows, examples'
+        assert problem.cure == "write its path as seen from the folder of this file"
+
+    def test_a_text_is_a_list_of_one(self, folder: Path) -> None:
+        """As the guide writes an order."""
+        text = """\
+workflow: clean.yaml
+engines: celery
+cases:
+  - name: full
+    targets: localhost
+    expect: {order: usage < clean, started: usage, not_started: clean, not_undone: usage}
+"""
+        [one] = read_file(written(folder, text))
+        assert (one.engines, one.targets) == (("celery",), ("localhost",))
+        expected = one.case.expect
+        assert (expected.order, expected.started) == (("usage < clean",), ("usage",))
+        assert (expected.not_started, expected.not_undone) == (("clean",), ("usage",))
+        [wrong] = problems_of(folder, GOOD.replace("[usage < clean]", "usage > clean"))
+        assert (wrong.path, wrong.message) == ("cases[0].expect.order", '"usage > clean" is no order')
 
     def test_steps_that_run_for_real_can_not_be_pretended(self, folder: Path) -> None:
         """And a group does nothing itself."""
