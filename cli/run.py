@@ -10,6 +10,7 @@ from rich.text import Text
 
 from cli import output
 from cli.choice import Request, checked
+from cli.failed_at import failed_at
 from cli.failures import Exit, Failure, failure_of
 from cli.options import File, Json
 from cli.servers import prepare_run, prepare_submission
@@ -37,10 +38,10 @@ def run(
 ) -> int:
     """Run a workflow, and show its steps as they go. Servers that are missing are started."""
     request = checked(file, engine=engine, force=force, params=param or (), targets=target or ())
-    return _run_here(request, as_json) if wait else _submit(request, as_json)
+    return _run_here(file, request, as_json) if wait else _submit(request, as_json)
 
 
-def _run_here(request: Request, as_json: bool) -> int:
+def _run_here(file: str, request: Request, as_json: bool) -> int:
     prepare_run(request.decision.engine, output.say)
     # Only now: Prefect reads its settings when it is imported.
     from cli.execution import carried_out
@@ -49,7 +50,10 @@ def _run_here(request: Request, as_json: bool) -> int:
     progress = Progress(output.standard_error())
     with progress.shown():
         ending = carried_out(request.parameters(), progress)
-    return show_ending(ending, as_json)
+    code = show_ending(ending, as_json)
+    if ending.result is not None and (place := failed_at(file, request.workflow, ending.result)):
+        output.say(f"{place}: here is the step that failed")
+    return code
 
 
 def show_ending(ending: "Ending", as_json: bool) -> int:

@@ -14,6 +14,7 @@ from steps.data import json_data
 from steps.errors import StepFailed
 from steps.scope import Outcome, Scope
 from steps.secret_values import pretended
+from steps.seen import unusable
 
 P = ParamSpec("P")
 Plain = Callable[Concatenate[Scope, P], Coroutine[Any, Any, Any]]
@@ -121,5 +122,5 @@ def _filled(
         try:
             return parse_template(value).render_shell(scope.names(**more))
         except ExpressionError as error:
-            raise StepFailed(str(error)) from error
+            raise unusable(error, parse_template, scope.names(**more), scope.mask) from error
     return scope.render(value, **more) if kind in ("template", "shell") else value

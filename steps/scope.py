@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from codegen.expressions import ExpressionError, parse_expression, render_nested
+from codegen.expressions import ExpressionError, parse_expression, parse_template, render_nested
 from codegen.reasons import placed
 from codegen.result import Report, StepError, StepRecord
 from codegen.sub_workflows import Library
 from codegen.workflow import Workflow
 from steps.data import json_data
-from steps.errors import StepFailed
 from steps.event_service import EventService
 from steps.events import Event, Listener, Stream, ignore
 from steps.halt import Halt
@@ -23,6 +22,7 @@ from steps.masking import Mask
 from steps.output_keeper import Outputs
 from steps.questions import Answer, Question
 from steps.secret_values import Secrets
+from steps.seen import unusable
 from steps.sound_text import sound_text
 from steps.task_service import TaskService
 
@@ -257,14 +257,14 @@ class Scope:
         try:
             return parse_expression(expression).evaluate(self.names(**more))
         except ExpressionError as error:
-            raise StepFailed(str(error)) from error
+            raise unusable(error, parse_expression, self.names(**more), self.mask) from error
 
     def render(self, value: Any, **more: Any) -> Any:
         """A template, or data with templates in it, filled in."""
         try:
             return render_nested(value, self.names(**more))
         except ExpressionError as error:
-            raise StepFailed(str(error)) from error
+            raise unusable(error, parse_template, self.names(**more), self.mask) from error
 
     def outputs(self, outcome: Outcome, templates: Mapping[str, str]) -> Outcome:
         """The outcome with outputs computed from its result."""

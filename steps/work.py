@@ -9,12 +9,14 @@ from typing import Any, Protocol
 
 from codegen.errors import ParameterError
 from codegen.result import StepError, StepRecord
+from codegen.sandbox.limits import kind
 from codegen.schedule import Node
 from codegen.step import Repeat
 from codegen.targets import check_targets
 from steps.data import json_data
 from steps.errors import StepFailed
 from steps.scope import Outcome, Scope, Spot
+from steps.seen import shown
 
 Perform = Callable[[Scope], Awaitable[Outcome]]
 Branch = Callable[[Scope], str]
@@ -142,7 +144,7 @@ def _targets(on: str, scope: Scope) -> list[str]:
 
 def _items(for_each: str | Sequence[Any], scope: Scope) -> list[Any]:
     if isinstance(for_each, str):
-        items = _listed(for_each, scope.evaluate(for_each))
+        items = _listed(for_each, scope.evaluate(for_each), scope)
     else:
         items = [scope.render(item) for item in for_each]
     if len(items) > LONGEST_FAN_OUT:
@@ -150,9 +152,10 @@ def _items(for_each: str | Sequence[Any], scope: Scope) -> list[Any]:
     return [json_data(item, f"for_each: item {index}") for index, item in enumerate(items)]
 
 
-def _listed(expression: str, value: Any) -> list[Any]:
+def _listed(expression: str, value: Any, scope: Scope) -> list[Any]:
     if isinstance(value, Mapping):
         raise StepFailed(f"for_each: {expression!r} gave a mapping, not a list; use its `| items | list`")
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise StepFailed(f"for_each: {expression!r} gave {type(value).__name__}, not a list")
+        gave = f"gave {kind(value)}, not a list: {shown(value, scope.mask)}"
+        raise StepFailed(f"for_each: {expression!r} {gave}")
     return list(islice(value, LONGEST_FAN_OUT + 1))

@@ -122,6 +122,8 @@ def test_a_workflow_that_fails(engine: str, stack: Stack, tmp_path: Path) -> Non
     done = stack("run", str(tmp_path / "fails.yaml"), "--engine", engine, "--force")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Failed: step 'breaks' failed" in done.stdout
+    line = FAILS[: FAILS.index("id: breaks")].count("\n") + 1
+    assert f"{tmp_path}/fails.yaml:{line}:5: here is the step that failed" in done.stderr.replace("\n", " ")
     again = stack("run", str(tmp_path / "fails.yaml"), "--engine", engine, "--force", "--json")
     assert again.returncode == 1
     result = result_of(again)
