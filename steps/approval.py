@@ -85,6 +85,7 @@ def _approved(question: Question, answer: Answer | None, scope: Scope) -> dict[s
         raise StepFailed(f"nobody answered within {format_duration(question.timeout)}", nobody)
     comment = f": {answer.comment}" if answer.comment else ""
     if not answer.approved:
+        scope.line(f"Denied by {answer.by}{comment}")
         raise StepFailed(f"denied by {answer.by}{comment}", asdict(answer))
     scope.line(f"Approved by {answer.by}{comment}")
     return asdict(answer)
