@@ -84,6 +84,11 @@ def fate(node: Node, ended: int, counted: int) -> Ending | Literal["ready"] | No
     return missed if counted + total - ended < needed else None
 
 
+def inherited(status: StepStatus) -> Ending:
+    """How the steps of a group end that ended so without having been opened."""
+    return _INHERITED.get(status, "blocked")
+
+
 def counts(run_if: RunIf, status: StepStatus) -> bool:
     """Whether a dependency that ended so is one that `run_if` asks for."""
     return run_if == "finished" or (status in SATISFIED) == (run_if == "succeeded")
@@ -219,8 +224,7 @@ class Conductor:
 
     def _consequences(self, place: _Place) -> Iterator[Change]:
         if not place.opened:
-            inherited = _INHERITED.get(place.status, "blocked")
-            yield from (Change(child, inherited) for child in place.children)
+            yield from (Change(child, inherited(place.status)) for child in place.children)
         yield from self._inform(place.dependents, place.status)
         if place.node.parent is not None:
             parent = self._places[place.node.parent]

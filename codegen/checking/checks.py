@@ -9,6 +9,7 @@ from codegen.checking.order_checks import check_circles, check_ids, connect
 from codegen.checking.references import References
 from codegen.checking.run_checks import Levels, check_queues, check_runs
 from codegen.checking.sight import Sight
+from codegen.checking.start_checks import check_joins
 from codegen.concurrency import check_key
 from codegen.errors import Problem
 from codegen.paths import parts
@@ -61,6 +62,7 @@ def _runnable(workflow: Workflow, library: Library, steps: list[Place], known: L
     yield from connect(graph, known, suggestions)
     if order_known:
         yield from check_circles(graph)
+        yield from check_joins(graph, known)
     ended = graph.ended_before() if order_known else None
     references = References(graph, Sight(graph), ended, known, suggestions, library)
     yield from Names(workflow, graph, references, known, suggestions).check()

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 
-from codegen.checking.graph import Place, places
-from codegen.checking.order_checks import FINALLY
+from codegen.checking.graph import Graph, Place, places
+from codegen.checking.order_checks import FINALLY, connect
+from codegen.checking.start_checks import never_started, never_there
 from codegen.errors import Problem
 from codegen.groups import Step
 from codegen.leaves import CeleryTask, Leaf, Script, own_fields
 from codegen.mentions import of_expression, of_template
 from codegen.parameters import secret_parameters
+from codegen.reading.salvage import Lost
 from codegen.secret_use import PARAMS, SECRETS, named_parameters, named_secrets, shows_on_command_line
 from codegen.sub_workflows import documents, within
+from codegen.suggestions import Suggestions
 from codegen.texts import NOWHERE, Written, fans_out, texts
 from codegen.workflow import Workflow
 
@@ -28,8 +31,14 @@ def _in_one(workflow: Workflow, *, is_held: bool) -> Iterator[Problem]:
     steps = places(workflow)
     tolerated = {place.node.id for place in steps if place.node.tolerated}
     secret = secret_parameters(workflow.parameters)
+    graph = Graph(steps)
+    connect(graph, Lost(), Suggestions())
+    idle = [*never_started(graph)]
+    never = {problem.path for problem in idle}
+    yield from idle
+    yield from never_there(workflow, graph)
     for place in steps:
-        yield from _doubts(place, tolerated)
+        yield from _doubts(place, tolerated if place.path not in never else set())
         yield from _visible_secrets(place, secret)
     if all(not step.enabled for step in workflow.steps):
         yield Problem("steps", "every step is disabled, so a run does nothing", "enable one")

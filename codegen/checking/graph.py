@@ -107,10 +107,13 @@ class Graph:
         Steps on a circle, and those after one, are left out.
         """
         found = _Ended(self)
-        for vertex in self._sorted():
-            if vertex % 2 == 0:
-                found.add(vertex // 2)
+        for step in self.in_order():
+            found.add(step)
         return found.by_start
+
+    def in_order(self) -> Iterator[int]:
+        """The steps, each after those that come before it; without circles and what follows them."""
+        return (vertex // 2 for vertex in self._sorted() if vertex % 2 == 0)
 
     def circles(self) -> Iterator[list[int]]:
         """The steps of a shortest circle of each knot, each waiting for the next."""
