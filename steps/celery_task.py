@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -160,7 +161,10 @@ class _Work:
             ended = await self._celery.run(call, self._scope.line)
         except asyncio.CancelledError:
             if not self._scope.surroundings.journal.abandoned:  # else another life follows it
-                self._revoked.append(await to_its_end(self._celery.revoke(call)))
+                revoking = asyncio.ensure_future(self._celery.revoke(call))
+                with suppress(asyncio.CancelledError):  # it ends with one in any case
+                    await to_its_end(revoking)
+                self._revoked.append(revoking.result())
                 self._scope.line(self._revoked[-1].text)
             raise
         entry |= {"state": ended.state, "worker": ended.worker}

@@ -22,6 +22,7 @@ class Output:
         self._scope = scope
         self._keeper = _keeper(scope, self.valve)
         self._captures = {stream: self._capture(stream) for stream in _STREAMS}
+        self._is_closed = False
 
     def stdout(self, data: bytes) -> None:
         """Bytes came."""
@@ -42,9 +43,12 @@ class Output:
         if self._keeper is not None:
             await self._keeper.close()
             self._tell_where(self._keeper)
+        self._is_closed = True
 
     async def break_off(self) -> None:
-        """The same where nobody waits any more. Does nothing after `close`."""
+        """The same where nobody waits any more. Does nothing after a `close` that came to its end."""
+        if self._is_closed:
+            return
         self._close_captures()
         if self._keeper is not None:
             await to_its_end(self._keeper.close(PATIENCE_AFTER_INTERRUPTION))
