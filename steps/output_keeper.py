@@ -25,6 +25,8 @@ class Outputs:
 
     def __init__(self, named: str = "") -> None:
         self.named = named
+        self.silence = ""
+        """Why it is not tried again in this run: one that does not answer would hold up every step."""
         self._told = False
 
     def is_news(self) -> bool:
@@ -74,11 +76,15 @@ class Keeper:
         self._number: int | None = None
         self._storage: Storage | None = None
         self._error: str | None = None
+        self._was_given_up = False
         self._is_over = False
         """Nothing is written any more, lest there be a gap."""
 
     def feed(self, stream: str, data: bytes) -> None:
         """The step wrote this."""
+        if self._thread is None and self._outputs.silence:
+            self._error = self._outputs.silence
+            self._files.setdefault(stream, _File(MaskedStream(self._mask)))
         if self._error is not None:
             return
         if self._thread is None:
@@ -96,6 +102,8 @@ class Keeper:
         if self._thread is None:
             return
         self._queue.put(None)
+        if self._was_given_up:
+            return
         seconds = self._patience if patience is None else patience
         try:
             async with asyncio.timeout(seconds):
@@ -111,7 +119,11 @@ class Keeper:
         self._alarm = self._loop.call_later(self._patience, self._give_up, self._patience)
 
     def _give_up(self, seconds: float) -> None:
-        self._failed(f"the storage has not answered for {seconds:.0f} s")
+        self._was_given_up = True
+        why = f"the storage has not answered for {seconds:.0f} s"
+        if seconds >= self._patience:  # else it was hurried
+            self._outputs.silence = self._outputs.silence or why
+        self._failed(why)
 
     def _failed(self, why: str) -> None:
         self._is_over = True

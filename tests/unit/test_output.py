@@ -230,12 +230,47 @@ class TestTrouble:
             await valve.opened()
             keeper.feed("stdout", b"x" * 100 * MOST_WAITING)
             assert keeper.most_waiting == MOST_WAITING
-            await keeper.close()
+            await asyncio.wait_for(keeper.close(600), 120)
         finally:
             stuck.go.set()
         assert told == [
             "The whole output is not stored: the storage has not answered for 0 s. The run goes on without"
         ]
+
+    async def test_one_that_did_not_answer_is_not_tried_again(self) -> None:
+        """Each step of the run would be held up by it anew; what the next ones write says why it is nowhere."""
+        stuck = Pretended(stuck=True)
+        outputs, told = Only(stuck), list[str]()
+        first, second = (
+            Keeper(outputs, Title("r", name, 1), Mask(), Valve(), told.append, patience)
+            for name, patience in (("a", 0.2), ("b", 600))
+        )
+        try:
+            first.feed("stdout", b"out")
+            await first.close()
+            for stream in ("stdout", "stderr"):
+                second.feed(stream, b"x" * 2 * MOST_WAITING)
+            assert second.most_waiting == 0
+            await second.close()
+        finally:
+            stuck.go.set()
+        nowhere = {"where": None, "bytes": 0, "error": "the storage has not answered for 0 s"}
+        assert second.stored() == {"stderr": nowhere, "stdout": nowhere}
+        assert len(told) == 1
+
+    async def test_one_that_was_hurried_is_tried_again(self) -> None:
+        """A step that was cancelled gave it little time; that says nothing about the next one."""
+        stuck = Pretended(stuck=True)
+        outputs = Only(stuck)
+        first, second = (
+            Keeper(outputs, Title("r", name, 1), Mask(), Valve(), lambda _: None) for name in "ab"
+        )
+        first.feed("stdout", b"1")
+        await first.close(0.1)
+        stuck.go.set()
+        second.feed("stdout", b"2")
+        await second.close(600)
+        assert b"2" in stuck.written
 
 
 class TestBackPressure:
