@@ -3,19 +3,13 @@
 import re
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+from steps.addresses import masked as masked
+
 _SAME_PROTOCOL = {"valkey": "redis", "valkeys": "rediss", "unix": "redis+socket", "socket": "redis+socket"}
 _REDIS = ("redis", "rediss", "redis+socket")
 _AMQP = ("amqp", "amqps", "pyamqp")
-# To the last "@" before the next address: a password may itself hold ":", "/", "@" or ";".
-_USER_AND_PASSWORD = re.compile(r"(?i)://([^:/@;]*):((?:(?!;\s*[a-z][a-z0-9+.-]*://).)*)@", re.DOTALL)
 _BEFORE_AT = re.compile(r"^.*@", re.DOTALL)
 _LOGIN_ALONE = re.compile(r"(?i)((?:^|;)\s*)(?![a-z][a-z0-9+.-]*://)[^;]*@")
-_PASSWORD_PARAMETER = re.compile(r"(?i)([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&;]*")
-
-
-def masked(url: str) -> str:
-    """The address with its passwords replaced by `***`."""
-    return _PASSWORD_PARAMETER.sub(r"\1***", _USER_AND_PASSWORD.sub(r"://\1:***@", url))
 
 
 def masked_setting(text: str) -> str:

@@ -9,6 +9,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
+from steps.addresses import masked
 from steps.child import Valve
 from steps.masked_stream import MaskedStream
 from steps.masking import Mask
@@ -169,7 +170,9 @@ class Keeper:
             work()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the storage's, not the step's
             self._is_over = True
-            why = str(error) if isinstance(error, StorageFailed) else f"{type(error).__name__}: {error}"
+            why = (
+                str(error) if isinstance(error, StorageFailed) else masked(f"{type(error).__name__}: {error}")
+            )
             self._tell(self._failed, why)
 
     def _write(self, stream: str, data: bytes) -> None:

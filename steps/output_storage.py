@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from steps.addresses import masked
+
 VARIABLE = "OPSCONDUCTOR_OUTPUT_STORAGE"
 STREAMS = ("stdout", "stderr")
+WITHOUT_FOLDERS = frozenset(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss"))
+"""Asked for a folder they make none, but perhaps the bucket."""
 LONGEST_NAME = 150
 BLOCK = 8 * 1024 * 1024
 """Bytes of a part of an upload; S3 takes 10,000 parts, and each is in memory until it is sent."""
@@ -86,10 +90,13 @@ class Bucket:
         """A new object."""
         files, root = self._files()
         try:
+            if self._address.partition("://")[0].lower() not in WITHOUT_FOLDERS:
+                with suppress(OSError, NotImplementedError):  # where it matters, it can't be opened then
+                    files.makedirs(f"{root}/{folder}", exist_ok=True)
             opened = files.open(f"{root}/{folder}/{name}", "wb", block_size=BLOCK)
         except Exception as error:
             raise _failed(error) from error
-        return _Upload(opened, f"{self._address}/{folder}/{name}")
+        return _Upload(opened, f"{masked(self._address)}/{folder}/{name}")
 
     def _files(self) -> tuple[Any, str]:
         from fsspec.core import url_to_fs  # 0.1 s that most workers can save
@@ -197,4 +204,4 @@ def _names(name: str, number: int, before: str = "") -> Iterator[str]:
 def _failed(error: Exception) -> StorageFailed:
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
-    return StorageFailed(f"{said or type(error).__name__}{place}")
+    return StorageFailed(masked(f"{said or type(error).__name__}{place}"))

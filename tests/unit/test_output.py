@@ -238,7 +238,7 @@ class TestTrouble:
         ]
 
     async def test_one_that_did_not_answer_is_not_tried_again(self) -> None:
-        """Each step of the run would be held up by it anew; what the next ones write says why it is nowhere."""
+        """Each step of the run would be held up by it anew; what they write says why it is nowhere."""
         stuck = Pretended(stuck=True)
         outputs, told = Only(stuck), list[str]()
         first, second = (
@@ -355,6 +355,30 @@ class TestPlaces:
         assert not full.closed
         error = "No space left on device"
         assert keeper.stored() == {"stdout": {"where": None, "bytes": 0, "error": error}}
+
+    async def test_an_address_of_real_folders(self, tmp_path: Path) -> None:
+        """The folder of the run is made there."""
+        outcome = await command(scope(f"local://{tmp_path}/output"), "echo out")
+        assert files(tmp_path) == {"output/run7/a.1.stdout": b"out\n"}
+        assert outcome.result["stored"]["stdout"]["where"] == f"local://{tmp_path}/output/run7/a.1.stdout"
+
+    async def test_a_password_in_the_address(self, memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is nowhere in records, log and messages, neither where all goes well nor where it doesn't."""
+
+        def opened(address: str) -> tuple[Any, str]:
+            if "nowhere" in address:
+                raise ValueError(f"can't reach {address}")
+            return memory, "/logs"
+
+        monkeypatch.setattr("fsspec.core.url_to_fs", opened)
+        recorder, much = Recorder(), "head -c 10000 /dev/zero"
+        for host, error in (("there", None), ("nowhere", "can't reach webhdfs://ops:***@nowhere/logs")):
+            outcome = await command(scope(f"webhdfs://ops:t0p-s3cret@{host}/logs", recorder), much)
+            stored = outcome.result["stored"]["stdout"]
+            assert stored.get("error") == error
+            assert stored["where"] == (None if error else f"webhdfs://ops:***@{host}/logs/run7/a.1.stdout")
+            assert "s3cret" not in str(outcome.result)
+        assert "s3cret" not in str(recorder.events)
 
     def test_the_environment(self) -> None:
         """What it says, without spaces around."""
