@@ -46,10 +46,21 @@ def shown(value: Any, mask: Mask) -> str | None:
     """The value as JSON, cut short; what is secret is taken out before. None: it is something larger."""
     if isinstance(value, list | tuple):
         value = list(value[:LONGEST])
-    elif value is not None and not isinstance(value, str | int | float):
+    elif isinstance(value, Mapping):
         return None
     try:
-        text = json.dumps(mask.data(value), ensure_ascii=False, default=str)
-    except (ValueError, RecursionError):  # a number of thousands of digits, a list in itself
+        if not _is_plain(value):
+            return None
+        text = json.dumps(mask.data(value), ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):  # a number of thousands of digits, a list in itself
         return None
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is nothing but texts, numbers and their like: all else would be written past the mask."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(inner) for key, inner in value.items())
+    return value is None or isinstance(value, str | int | float)

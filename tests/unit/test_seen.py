@@ -1,12 +1,13 @@
 """What is said of a text that can't be evaluated in a run: with the values that it saw."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from codegen.expressions import ExpressionError, parse_expression, parse_template
 from steps.masking import Mask
-from steps.seen import unusable
+from steps.seen import shown, unusable
 
 NAMES: dict[str, Any] = {
     "params": {"limit": 3, "list": [1, "b"], "none": None, "huge": 10**9999, "hosts": {"a": 1}},
@@ -48,6 +49,22 @@ def test_the_values_are_told(text: str, values: str) -> None:
 def test_what_is_no_plain_value_is_not_told(text: str) -> None:
     """Nor a secret, nor what isn't there: that is what the message is about."""
     assert said(text).endswith(f'in "{text}"')
+
+
+@dataclass
+class Holder:
+    """Something that tells what it holds."""
+
+    key: str
+
+
+@pytest.mark.parametrize(
+    "held", [Holder("t0p-s3cret-key"), [Holder("t0p-s3cret-key")], {"a": Holder("x")}, b"x"]
+)
+def test_what_a_list_holds_is_told_where_it_can_be_masked(held: object) -> None:
+    """A record in it would be written in words of its own."""
+    assert shown([1, held], MASK) is None
+    assert shown(["t0p-s3cret-key", {"a": [None, True, 0.5]}], MASK) == '["***", {"a": [null, true, 0.5]}]'
 
 
 def test_of_many_names_some_are_told() -> None:
