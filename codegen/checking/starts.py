@@ -136,7 +136,8 @@ def _having_run(step: Step) -> Ends:
     if not isinstance(step, Fail | Stop):
         return ANY_END
     found: set[Ending] = set()
-    if isinstance(step, Fail) or "{" in step.message:  # a name in it may be missing
+    judged = step.failed_when is not None or step.succeeded_when is not None or step.outputs
+    if isinstance(step, Fail) or judged or "{" in step.message:  # a name in it may be missing
         found.add("failed")
     if found and ((step.on_error is not None and step.on_error.recover) or step.succeeded_when is not None):
         found.add("succeeded")

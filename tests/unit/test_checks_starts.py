@@ -188,6 +188,9 @@ def test_a_step_that_no_run_can_start_is_warned_of(
         [step("s", "stop"), step("c", enabled=False)],
         [step("s", "stop"), step("c", depends_on=[])],
         [step("s", "stop", message="{{ params.p }}"), step("c", run_if="failed")],
+        [step("s", "stop", failed_when="params.p"), step("c", run_if="failed")],
+        [step("s", "stop", succeeded_when="params.p"), step("c", run_if="failed")],
+        [step("s", "stop", outputs={"q": "{{ params.p }}"}), step("c", run_if="failed")],
         [step("s", "stop"), step("a", depends_on=[]), step("c", join="any", depends_on=["s", "a"])],
         [step("g", "condition", when="params.p", then=[fails()]), step("c", depends_on=["f"], join="any")],
         [
