@@ -21,7 +21,7 @@ from celery_bridge.run_journal import RunJournal, past_entries
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.termination import Termination
 from celery_bridge.user_tasks import UserTasks
-from codegen.document import parse
+from codegen.document import accepted
 from codegen.result import Report
 from steps.entries import Entry
 from steps.interpreter import interpret
@@ -134,7 +134,7 @@ class _Life:
             forgotten=asked.forgotten and not self.past,
         )
         run = interpret(
-            parse(asked.document),
+            accepted(asked.document),
             run_id=asked.run_id,
             parameters=asked.parameters,
             targets=asked.targets,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from codegen.document import parse
+from codegen.document import accepted
 from codegen.groups import walk
 from codegen.leaves import Leaf
 from codegen.result import Report, StepError, StepRecord
@@ -14,7 +14,7 @@ from steps.receipts import receipt_of
 
 def never_started(document: Mapping[str, Any]) -> Report:
     """A report that says of every step that it was cancelled."""
-    workflow, moment = parse(document), now()
+    workflow, moment = accepted(document), now()
     steps = {
         step.id: StepRecord(status="cancelled", error=StepError(message="cancelled", step=step.id))
         for section, listed in sections(workflow)

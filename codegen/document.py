@@ -54,6 +54,18 @@ def parse(data: Mapping[str, Any]) -> Workflow:
     return _workflow(_Source(dict(data), "", lambda: None))
 
 
+def accepted(data: Mapping[str, Any]) -> Workflow:
+    """The workflow of a run that has begun: its document was checked then.
+
+    What was allowed then and is refused by now must not keep it from its end. DocumentError: it is not
+    even readable.
+    """
+    if not isinstance(data, Mapping):
+        raise DocumentError([_no_mapping(data)])
+    workflow, _ = _fitting(_Source(dict(data), "", lambda: None))
+    return workflow
+
+
 def warnings(workflow: Workflow) -> tuple[Problem, ...]:
     """What will run, but perhaps not as meant."""
     return doubts.warnings(workflow)
@@ -123,6 +135,15 @@ def _is_json(text: str) -> bool:
 
 
 def _workflow(source: _Source) -> Workflow:
+    workflow, problems = _fitting(source)
+    problems += checks.check(workflow)
+    if problems or source.problems:
+        raise _error(source, map(Mistake, problems))
+    return workflow
+
+
+def _fitting(source: _Source) -> tuple[Workflow, list[Problem]]:
+    """What fits the model, and the problems of single values."""
     if not isinstance(source.data, dict):
         raise _error(source, [Mistake(_no_mapping(source.data))])
     try:
@@ -134,10 +155,7 @@ def _workflow(source: _Source) -> Workflow:
         workflow = validated(source.data)
     except ValidationError as error:
         raise _error(source, [*map(Mistake, problems), *_malformed(error, source.data)]) from error
-    problems += checks.check(workflow)
-    if problems or source.problems:
-        raise _error(source, map(Mistake, problems))
-    return workflow
+    return workflow, problems
 
 
 def _malformed(error: ValidationError, data: dict[str, Any]) -> Iterator[Mistake]:

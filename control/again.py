@@ -18,7 +18,7 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.states import AwaitingRetry, Pending, to_state_create
 
 from codegen.again import why_not_from
-from codegen.document import is_text, load, parse
+from codegen.document import accepted, is_text, load
 from codegen.errors import DocumentError
 from codegen.workflow import Workflow
 from control.errors import NotAgain
@@ -179,7 +179,7 @@ def _check_start(run: FlowRun, start: str | None, ran: Mapping[str, Any] | None)
 def _document(given: object) -> Workflow | None:
     try:
         if isinstance(given, dict):
-            return parse(given)
+            return accepted(given)
         return load(given) if isinstance(given, str) and is_text(given) else None
     except DocumentError:
         return None

@@ -14,7 +14,7 @@ from celery_bridge.errors import BridgeError
 from celery_bridge.never_started import never_started
 from codegen.concurrency import claim_of
 from codegen.decision import Decision
-from codegen.document import canonical, parse
+from codegen.document import accepted, canonical
 from codegen.explain import sentence
 from codegen.parameters import check_values
 from codegen.routing import decide
@@ -66,7 +66,7 @@ async def routed(wish: Wish) -> Any:
 
 
 async def _routed(wish: Wish, session: Session, book: Book, *, again: bool) -> Any:
-    document = understood(wish.workflow) if book.about is None else parse(book.about["document"])
+    document = understood(wish.workflow) if book.about is None else accepted(book.about["document"])
     values = check_values(document.parameters, wish.parameters)
     where = check_targets(wish.targets or document.targets)
     claim = claim_of(document, values, where, session.run_id)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from codegen.document import parse
+from codegen.document import accepted
 from codegen.naming import title
 from codegen.render import flow_arguments
 from codegen.result import Report
@@ -27,7 +27,7 @@ from steps.scope import Errand, Surroundings
 def surrounded(session: Session, workflows: Mapping[str, Any], **known: Any) -> Surroundings:
     """What the steps of a generated flow see; `workflows` are the documents that its file brings along."""
     errand = session.errand
-    own = {} if errand is not None else {name: parse(data) for name, data in workflows.items()}
+    own = {} if errand is not None else {name: accepted(data) for name, data in workflows.items()}
     return Surroundings(
         run_id=session.run_id,
         library=Library(own) if errand is None else errand.library,

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from codegen.document import canonical, digest, load, load_file, parse, placed, warnings, workflow_id
+from codegen.document import (
+    accepted,
+    canonical,
+    digest,
+    load,
+    load_file,
+    parse,
+    placed,
+    warnings,
+    workflow_id,
+)
 from codegen.errors import DocumentError
 from codegen.leaves import Command
 from tests.unit.documents import FULL, document, refusal, refused, step
@@ -418,3 +428,18 @@ def test_problems_of_a_file_can_be_jumped_to(tmp_path: Path) -> None:
     )
     file.write_text(SMALL)
     assert load_file(file) == load(SMALL)
+
+
+def test_a_run_that_began_is_not_held_up_by_later_rules() -> None:
+    """What was allowed when it began and is refused by now is read; what can't be read is told as ever."""
+    steps = [
+        {"id": "f", "type": "fail", "message": "no"},
+        {"id": "c", "type": "wait", "duration": "1s", "join": "any", "depends_on": ["f"]},
+    ]
+    document = {"name": "n", "steps": steps}
+    with pytest.raises(DocumentError, match="can never be met"):
+        parse(document)
+    assert [one.id for one in accepted(document).steps] == ["f", "c"]
+    for unread in ({"name": "n", "steps": [{"id": "f", "type": "nothing"}]}, [document]):
+        with pytest.raises(DocumentError):
+            accepted(unread)  # type: ignore[arg-type] # that it is no mapping is what is asked

@@ -9,6 +9,7 @@ import pytest
 
 from celery_bridge.never_started import never_started
 from codegen.document import parse
+from codegen.errors import DocumentError
 from codegen.result import Receipt, Report, Unconfirmed
 from rehearsal.lives import Kept
 from steps.entries import Entry
@@ -128,6 +129,15 @@ def test_a_run_that_never_began_stopped_nothing() -> None:
     document = {"name": "n", "steps": [command("a", "true"), command("b", "true")]}
     for receipt in (of(never_started(document)), of(live(document, cancelled=True).report)):
         assert (receipt.running, receipt.never_began) == (0, ("a", "b"))
+
+
+def test_a_run_that_never_began_may_be_of_a_document_that_is_refused_by_now() -> None:
+    """It was accepted when the run was asked for."""
+    fails = {"id": "f", "type": "fail", "message": "no"}
+    document = {"name": "n", "steps": [fails, command("a", "true", depends_on=["f"], join="any")]}
+    with pytest.raises(DocumentError, match="can never be met"):
+        parse(document)
+    assert of(never_started(document)).never_began == ("f", "a")
 
 
 def test_what_a_dead_process_was_at_is_not_confirmed() -> None:
