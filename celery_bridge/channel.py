@@ -8,7 +8,7 @@
     opsconductor:run:{id}:sent      `sending`, then `sent`
     opsconductor:run:{id}:journal   a stream, the same for all tries of the run: claims, and what its
                                     executions did
-    opsconductor:run:{id}:deaths    how many processes that ran it have died
+    opsconductor:run:{id}:deaths    a set: the claims of those that went on after a process had died
     opsconductor:run:{id}:over      how many tries of the run have been seen to end
 
 A second try of the run has names of its own, with {id}.2, and so on. All of them expire. Entry ids begin with

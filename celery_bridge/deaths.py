@@ -12,20 +12,24 @@ from steps.events import Event
 MOST_DEATHS = 2
 LOOKED_AT = 500
 
+# By the claim of the process after: who asks again, because the answer got lost, counts it once.
 _COUNT = """
-local deaths = redis.call('INCR', KEYS[1])
+redis.call('SADD', KEYS[1], ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[1])
-return deaths
+return redis.call('SCARD', KEYS[1])
 """
 
 
-async def one_death_too_many(backend: Backend, keys: Keys, ttl: int) -> str | None:
-    """Count the death of the process before; why nobody goes on with the run, where it was one too many."""
+async def one_death_too_many(backend: Backend, keys: Keys, epoch: int, ttl: int) -> str | None:
+    """Count the death of the process before; why nobody goes on with the run, where it was one too many.
+
+    `epoch` is that of who goes on.
+    """
 
     def count(redis: Redis) -> Awaitable[Any]:
-        return redis.eval(_COUNT, 1, keys.deaths, str(ttl))
+        return redis.eval(_COUNT, 1, keys.deaths, str(ttl), str(epoch))
 
-    deaths = int(await backend.ask(count))
+    deaths = int(await backend.insist(count))
     if deaths <= MOST_DEATHS:
         return None
     labels = ", ".join(await _under_way(backend, keys))
@@ -44,7 +48,7 @@ async def _under_way(backend: Backend, keys: Keys) -> list[str]:
         return redis.xrevrange(keys.events, count=LOOKED_AT)
 
     last: dict[str, str] = {}
-    for _, fields in await backend.ask(newest_first):
+    for _, fields in await backend.insist(newest_first):
         event = read(fields)
         if isinstance(event, Event) and event.kind in ("started", "ended"):
             last.setdefault(event.label, event.kind)

@@ -77,12 +77,12 @@ async def host(
         counts = {Tally("ended", place.queue, "cancelled"): 1}
         await publisher.finish(never_started(assignment.document), counts)
         return "cancelled"
-    if taken.taken_over and (error := await one_death_too_many(backend, keys, settings.ttl)) is not None:
-        await publisher.finish(Refusal(error), {Tally("ended", place.queue, "given_up"): 1})
-        return "given up"
-    began = time.monotonic()
     if taken.taken_over:
+        if (error := await one_death_too_many(backend, keys, taken.epoch, settings.ttl)) is not None:
+            await publisher.finish(Refusal(error), {Tally("ended", place.queue, "given_up"): 1})
+            return "given up"
         await counted(backend, Tally("redelivered", place.queue).add)
+    began = time.monotonic()
     past: list[Entry] = []
     if taken.taken_over or assignment.attempt > 1:
         past = await past_entries(backend, keys)

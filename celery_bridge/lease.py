@@ -30,16 +30,21 @@ LEAVE_AFTER = 20 * 60
 Verdict = Literal["run", "over", "cancelled", "withdrawn", "held"]
 
 # Taken when nobody holds it, and the run is new and wanted, or has begun and may be taken over. From then on
-# both streams take nothing more of a process that had it before.
+# both streams take nothing more of a process that had it before. Whoever asks again, because the answer got
+# lost, gets the same one. A try that was seen to end, as one that was given up, is over for good: the journal
+# is by then that of the next.
 _TAKE = """
 local function last(stream) return redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1] end
 local function moment(entry) return entry and tonumber(string.match(entry[1], '^%d+')) or 0 end
 local said = last(KEYS[3])
 local latest = math.max(moment(said), moment(last(KEYS[4])))
-local over = said and (said[2][1] == 'report' or said[2][1] == 'refusal')
+local ended = tonumber(redis.call('GET', KEYS[6]) or '0') >= tonumber(ARGV[7])
+local over = said and (ended or said[2][1] == 'report' or said[2][1] == 'refusal')
 local cancel = redis.call('GET', KEYS[2])
 local holder = redis.call('GET', KEYS[1])
-if holder == ARGV[1] then return {1, 1, cancel or '', 0, 1, latest} end
+if holder == ARGV[1] then
+    return {1, 1, cancel or '', 0, redis.call('XLEN', KEYS[3]) > 1 and 1 or 0, latest}
+end
 local now = redis.call('TIME')
 local epoch = math.max(now[1] * 1000 + math.floor(now[2] / 1000), latest + 1)
 local taken = not holder and not over and ((not said and not cancel) or (said and ARGV[3] == '1'))
@@ -175,9 +180,10 @@ class Lease:
 
     async def _look(self, worker: str, queue: str, *, take_over: bool) -> _Look:
         keys = self._keys
-        names = (keys.lease, keys.cancel, keys.events, keys.journal, COUNTS)
+        names = (keys.lease, keys.cancel, keys.events, keys.journal, COUNTS, keys.over)
         received = Tally("received", queue).field
-        values = (self.token, str(LEASE), str(int(take_over)), worker, str(self._ttl), received)
+        asked = (self.token, LEASE, int(take_over), worker, self._ttl, received, keys.attempt)
+        values = [str(value) for value in asked]
 
         def evaluate(redis: Redis) -> Awaitable[Any]:
             return redis.eval(_TAKE, len(names), *names, *values)

@@ -155,12 +155,16 @@ async def _ended(link: Link, followed: Followed, submission: Submission) -> Repo
 async def _kept_going(link: Link, followed: Followed, submission: Submission) -> None:
     """Send the message again whenever nobody has it, or runs the run any more.
 
-    A broker keeps the one that the dead worker took: Redis for hours. Should both arrive, one only waits.
+    A broker keeps the one that the dead worker took: Redis for hours. Should both arrive, one only waits, and
+    takes a place of its worker: so no further one is sent before the last one is gone.
     """
+    queue, was_sent = submission.queue(link.settings), False
     while True:
         await followed.orphaned.wait()
         try:
-            await link.sender.send_again(submission, followed.keys)
+            if not was_sent or await link.whereabouts.is_gone(followed.keys.task_id, queue):
+                await link.sender.send_again(submission, followed.keys)
+                was_sent = True
             followed.orphaned.clear()
         except EngineUnreachable:  # the broker is away, too
             await asyncio.sleep(REVOKED_AFTER)

@@ -110,10 +110,11 @@ class Sender:
                     lambda: self._send(submission, keys, forgotten=forgotten), within=SENT_WITHIN
                 )
             except EngineUnreachable:
-                with suppress(*AWAY):  # should the message arrive after all, it must not run
-                    await withdraw(self._backend, keys, self._settings.ttl)
+                if await self._has_begun(keys):
+                    return True
                 raise
-            await self._note_sent(submission, keys)
+            with suppress(EngineUnreachable):  # then it may be sent once more, which does no harm
+                await self._note_sent(submission, keys)
             return True
 
     async def send_again(self, submission: Submission, keys: Keys) -> None:
@@ -150,6 +151,12 @@ class Sender:
             await self._ask(lambda redis: redis.delete(keys.cancel))
             return True
         return bool(sent != "sent")
+
+    async def _has_begun(self, keys: Keys) -> bool:
+        """Whether a message runs of which the broker did not say that it has it. If not it never will."""
+        with suppress(*AWAY):
+            return not await withdraw(self._backend, keys, self._settings.ttl)
+        return False
 
     async def _is_known(self, keys: Keys) -> bool:
         """Whether it is known what tries of the run did that were sent long ago, and may have begun."""

@@ -15,6 +15,7 @@ from celery_bridge.app import make_app
 from celery_bridge.calling_off import cancel, withdraw
 from celery_bridge.channel import Keys
 from celery_bridge.clients import Backend
+from celery_bridge.deaths import one_death_too_many
 from celery_bridge.hosting import Assignment, Place, Verdict, host
 from celery_bridge.lease import Lease
 from celery_bridge.publisher import Publisher
@@ -59,6 +60,41 @@ async def test_a_message_that_comes_twice_runs_once(redis_url: str, tmp_path: Pa
     assert sorted(verdicts) == ["over", "succeeded"]
     assert await hosted(redis_url, assigned) == "over"
     assert mark.read_text() == "x\n"
+
+
+async def test_a_late_copy_of_a_try_that_was_given_up_does_nothing(redis_url: str, tmp_path: Path) -> None:
+    """Its worker had died, so it has no report; what the journal tells by now is of the next try."""
+    assigned = assignment(f"touch {tmp_path / 'mark'}")
+    settings, keys = BridgeSettings.of(redis_url), assigned.keys
+    async with Backend(redis_url) as backend:
+        taken = await Lease(backend, keys, "dead", settings.ttl).take("worker")
+        assert taken.verdict == "run"
+        await backend.ask(lambda redis: redis.delete(keys.lease))
+        await cancel(backend, keys, settings.ttl)
+        await Sender(settings, make_app(settings, for_sending=True), backend).seen_to_end(keys)
+    assert await hosted(redis_url, assigned) == "over"
+    assert not (tmp_path / "mark").exists()
+
+
+async def test_a_claim_whose_answer_got_lost_is_no_second_one(redis_url: str) -> None:
+    """Whoever asks again is told the same: that the run is new, or that it takes over."""
+    keys = Keys(str(uuid4()))
+    async with Backend(redis_url) as backend:
+        for token, taken_over in (("first", False), ("second", True)):
+            lease = Lease(backend, keys, token, 60)
+            found = [await lease._look("worker", "", take_over=True) for _ in range(2)]
+            assert [(look.taken, look.began) for look in found] == [(True, taken_over)] * 2
+            assert found[0].epoch == found[1].epoch
+            await backend.ask(lambda redis: redis.delete(keys.lease))
+
+
+async def test_a_death_is_counted_once(redis_url: str) -> None:
+    """By who goes on with the run, however often the answer gets lost."""
+    keys = Keys(str(uuid4()))
+    async with Backend(redis_url) as backend:
+        said = [await one_death_too_many(backend, keys, epoch, 60) for epoch in (1, 1, 1, 2, 2, 3)]
+    assert said[:5] == [None] * 5
+    assert "has died 3 times" in str(said[5])
 
 
 async def test_a_copy_does_not_wait_for_ever(
