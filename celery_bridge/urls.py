@@ -3,7 +3,7 @@
 import re
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from steps.addresses import masked as masked
+from codegen.addresses import masked as masked
 
 _SAME_PROTOCOL = {"valkey": "redis", "valkeys": "rediss", "unix": "redis+socket", "socket": "redis+socket"}
 _REDIS = ("redis", "rediss", "redis+socket")

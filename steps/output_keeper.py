@@ -9,7 +9,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
-from steps.addresses import masked
+from codegen.addresses import masked
 from steps.child import Valve
 from steps.masked_stream import MaskedStream
 from steps.masking import Mask

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from steps.addresses import masked
+from codegen.addresses import masked
 
 VARIABLE = "OPSCONDUCTOR_OUTPUT_STORAGE"
 STREAMS = ("stdout", "stderr")
