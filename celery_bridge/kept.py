@@ -13,6 +13,7 @@ from selectors import BaseSelector, DefaultSelector
 from typing import Any, TypeVar
 
 from celery_bridge.clients import Backend
+from celery_bridge.user_tasks import close_links
 
 T = TypeVar("T")
 Work = Callable[[Backend], Coroutine[Any, Any, T]]
@@ -28,19 +29,25 @@ class _Loop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._waits_for: BaseSelector = DefaultSelector()
-        self._used_threads = False
+        self._in_threads = 0
         super().__init__(self._waits_for)
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., T], *args: Any
     ) -> asyncio.Future[T]:
-        self._used_threads = True
-        return super().run_in_executor(executor, func, *args)
+        future = super().run_in_executor(executor, func, *args)
+        self._in_threads += 1
+        future.add_done_callback(self._out_of_thread)
+        return future
 
     def is_clean(self) -> bool:
         """Whether nothing goes on in it."""
         sockets = len(self._waits_for.get_map())
-        return not (self._used_threads or asyncio.all_tasks(self) or sockets > _OWN_SOCKETS)
+        return not (self._in_threads or asyncio.all_tasks(self) or sockets > _OWN_SOCKETS)
+
+    def _out_of_thread(self, future: asyncio.Future[Any]) -> None:
+        if not future.cancelled():  # nobody waits for it any more, but the thread may go on
+            self._in_threads -= 1
 
 
 class _Kept:
@@ -62,8 +69,11 @@ class _Kept:
         return self._loop.is_clean()
 
     def close(self) -> None:
-        with self._runner:
-            self._runner.run(self._backend.aclose())
+        try:
+            with self._runner:
+                self._runner.run(self._backend.aclose())
+        finally:
+            close_links(self._loop)
 
     async def _fresh(self, work: Work[T]) -> T:
         if time.monotonic() - self._used > FRESH_FOR:

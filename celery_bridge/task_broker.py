@@ -22,6 +22,8 @@ DEFAULT_QUEUE = "celery"
 AT_ONCE = 4
 REACHED_WITHIN = 2.5
 SENT_WITHIN = 15.0
+CONFIRMED_WITHIN = 10.0
+"""Less than passes between two heartbeats of a RabbitMQ: each of them would have it begin anew."""
 Replies = list[dict[str, Any]]
 T = TypeVar("T")
 
@@ -79,6 +81,11 @@ class TaskBroker:
         """Its address, without passwords."""
         return masked(self._settings.broker_url)
 
+    def close(self) -> None:
+        """End its threads as they come to it. Connections are not its own: kombu shares them in a process."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._app.close()
+
     async def send(self, call: Call) -> None:
         """Send a call. NotSent, or StepFailed: it may have arrived all the same."""
         async with self._places:
@@ -128,7 +135,12 @@ class TaskBroker:
         with self._app.producer_pool.acquire(block=True, timeout=REACHED_WITHIN) as producer:
             self._reach(producer, call)
             if point.go_on():
-                self._send(producer, call)
+                try:
+                    self._send(producer, call)
+                except BaseException:
+                    # A confirmation that comes late must not be taken for that of the next message.
+                    producer.connection.collect()
+                    raise
 
     def _reach(self, producer: Any, call: Call) -> None:
         connection = producer.connection
@@ -153,6 +165,7 @@ class TaskBroker:
             producer=producer,
             # What a RabbitMQ has not confirmed it may have all the same: sent again it would run twice.
             retry=not is_rabbitmq(self._settings.broker_url),
+            confirm_timeout=CONFIRMED_WITHIN,
             argsrepr="...",  # workers' logs and monitors show it
             kwargsrepr="...",
         )

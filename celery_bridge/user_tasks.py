@@ -66,6 +66,10 @@ class TaskLink:
             text = f"{call.label} could not be revoked and may go on: {masked(str(error))}"
             return Revoked(text, confirmed=False)
 
+    def close(self) -> None:
+        """Let go of its threads and its app, once its event loop is closed."""
+        self._broker.close()
+
     async def _see_sent(self, call: Call, watched: WatchedTask, tell: Tell) -> None:
         """Cancelled meanwhile, it is known whether it was: Celery's call can't be cut short."""
         sending = asyncio.ensure_future(self._send(call, watched, tell))
@@ -181,6 +185,15 @@ async def _begun(watched: WatchedTask, seconds: float) -> bool:
 
 
 _links: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[BridgeSettings, TaskLink]] = WeakKeyDictionary()
+
+
+def close_links(loop: asyncio.AbstractEventLoop) -> None:
+    """Let go of what the tasks of a closed event loop went by.
+
+    Left alone it would stay for ever: the links know their loop, which is the key that they are kept by.
+    """
+    for link in _links.pop(loop, {}).values():
+        link.close()
 
 
 class UserTasks:
