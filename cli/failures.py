@@ -1,6 +1,7 @@
 """Every expected error as one message and one exit code."""
 
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import IntEnum
@@ -50,6 +51,12 @@ def failure_of(error: BaseException) -> Failure | None:
         if isinstance(error, kinds):
             return Failure(str(error) or type(error).__name__, code)
     return None
+
+
+def unexpected(error: Exception) -> Failure:
+    """What to say of one that nobody expected; its traceback is shown."""
+    traceback.print_exception(error)
+    return Failure(f"an unexpected {type(error).__name__}: {error}", Exit.FAILED)
 
 
 def _refusal(error: BaseException) -> Failure | None:

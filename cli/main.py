@@ -2,14 +2,13 @@
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from cyclopts import App, CycloptsError
 
 from cli import output
-from cli.failures import Exit, Failure, failure_of
+from cli.failures import Exit, Failure, failure_of, unexpected
 
 _COMMANDS = {
     "run": ("cli.run:run", "Run a workflow, and show its steps as they go."),
@@ -67,7 +66,7 @@ def run_command(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILED
     except Exception as error:  # noqa: BLE001
-        return _report(failure_of(error) or _unexpected(error), arguments)
+        return _report(failure_of(error) or unexpected(error), arguments)
 
 
 def main() -> None:
@@ -86,11 +85,6 @@ def _report(failure: Failure, arguments: Sequence[str]) -> int:
 def _usage(error: CycloptsError) -> str:
     command = " ".join(("opsconductor", *(error.command_chain or ())))
     return f"{str(error).strip()} (`{command} --help` shows what it takes.)"
-
-
-def _unexpected(error: Exception) -> Failure:
-    traceback.print_exception(error)
-    return Failure(f"an unexpected {type(error).__name__}: {error}", Exit.FAILED)
 
 
 if __name__ == "__main__":

@@ -4,18 +4,22 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
 from cli import output
-from cli.failures import Exit, UsageError
+from cli.ends import end_all
+from cli.failures import Exit, Failure, UsageError, failure_of, unexpected
 from cli.installation import overview
 from cli.options import Json, Run
 from cli.servers import find_server
 from control.runs import RunLog, RunStatus
+
+if TYPE_CHECKING:
+    from control.client import PrefectClient
 
 AT_ONCE = 20
 T = TypeVar("T")
@@ -57,21 +61,21 @@ def cancel(*runs: Run, as_json: Json = False) -> int:
         raise UsageError("cancel needs at least one RUN (`opsconductor cancel --help` shows more).")
     find_server()
     found = asyncio.run(_to_be_cancelled(runs))
-    for run in found:
-        if _is_without_process(run):
-            from cli.retry import bring_to_its_end
-
-            bring_to_its_end(run)
-    ended = asyncio.run(_cancelled([run.id for run in found]))
+    ended = end_all(
+        found,
+        is_without_process=_is_without_process,
+        ask=_asked,
+        bring_to_its_end=_bring_to_its_end,
+        ended=_ended,
+    )
+    if len(runs) == 1 and isinstance(ended[0], Exception):
+        raise ended[0]
+    outcomes = [_failure(one) if isinstance(one, Exception) else one for one in ended]
+    pairs = list(zip(found, outcomes, strict=True))
     if as_json:
-        told = [one.to_json() for one in ended]
+        told = [one.to_json() if isinstance(one, RunStatus) else _as_json(run, one) for run, one in pairs]
         output.print_json(told if len(runs) > 1 else told[0])
-    for one in ended:
-        if one.state != "CANCELLED":
-            output.say(_not_cancelled(one), style="red")
-        elif not as_json:
-            output.write_text(output.printable(f"{one.name} ({one.id}): {one.what_was_stopped}"))
-    return Exit.DONE if all(one.state == "CANCELLED" for one in ended) else Exit.FAILED
+    return max(_said(run, one, as_json=as_json) for run, one in pairs)
 
 
 async def _state(reference: str) -> RunStatus:
@@ -114,13 +118,42 @@ def _is_without_process(run: RunStatus) -> bool:
     return begun and is_open(run.id) is False
 
 
-async def _cancelled(ids: Sequence[str]) -> list[RunStatus]:
-    """All are asked before the end of one is waited for."""
-    from control.client import PrefectClient
+def _bring_to_its_end(run: RunStatus) -> None:
+    from cli.retry import bring_to_its_end
 
-    async with PrefectClient() as client:
-        await _each(ids, client.ask_to_end)
-        return await _each(ids, client.ended)
+    bring_to_its_end(run)
+
+
+def _asked(ids: Sequence[str]) -> dict[str, Exception]:
+    """Ask all of them to end; what went wrong."""
+    done = _each_by_itself(ids, lambda client, run: client.ask_to_end(run))
+    return {run: one for run, one in done.items() if isinstance(one, Exception)}
+
+
+def _ended(ids: Sequence[str]) -> dict[str, RunStatus | Exception]:
+    """Wait for their ends."""
+    return _each_by_itself(ids, lambda client, run: client.ended(run))
+
+
+def _each_by_itself(
+    ids: Sequence[str], work: Callable[["PrefectClient", str], Awaitable[T]]
+) -> dict[str, T | Exception]:
+    """What comes of each; the errors of one are no others' business."""
+
+    async def all_of_them() -> dict[str, T | Exception]:
+        from control.client import PrefectClient
+
+        async with PrefectClient() as client:
+
+            async def one(run: str) -> T | Exception:
+                try:
+                    return await work(client, run)
+                except Exception as error:  # noqa: BLE001 - it is told for its run
+                    return error
+
+            return dict(zip(ids, await _each(ids, one), strict=True))
+
+    return asyncio.run(all_of_them()) if ids else {}
 
 
 async def _each(of: Iterable[str], work: Callable[[str], Awaitable[T]]) -> list[T]:
@@ -132,6 +165,27 @@ async def _each(of: Iterable[str], work: Callable[[str], Awaitable[T]]) -> list[
             return await work(reference)
 
     return list(await asyncio.gather(*map(one, of)))
+
+
+def _failure(error: Exception) -> Failure:
+    return failure_of(error) or unexpected(error)
+
+
+def _as_json(run: RunStatus, failure: Failure) -> dict[str, Any]:
+    return {"id": run.id, "name": run.name, **failure.to_json()}
+
+
+def _said(run: RunStatus, outcome: RunStatus | Failure, *, as_json: bool) -> int:
+    """Tell what became of a run that was to end; the exit code for it alone."""
+    if isinstance(outcome, Failure):
+        output.say(f"opsconductor: {run.name} ({run.id}) could not be ended: {outcome.message}", style="red")
+        return outcome.exit
+    if outcome.state != "CANCELLED":
+        output.say(_not_cancelled(outcome), style="red")
+        return Exit.FAILED
+    if not as_json:
+        output.write_text(output.printable(f"{outcome.name} ({outcome.id}): {outcome.what_was_stopped}"))
+    return Exit.DONE
 
 
 def _not_cancelled(run: RunStatus) -> str:
