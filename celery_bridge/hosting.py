@@ -21,7 +21,7 @@ from celery_bridge.run_journal import RunJournal, past_entries
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.termination import Termination
 from celery_bridge.user_tasks import UserTasks
-from codegen.document import accepted
+from codegen.document import accepted, parse
 from codegen.result import Report
 from steps.entries import Entry
 from steps.interpreter import interpret
@@ -133,8 +133,9 @@ class _Life:
             again_from=asked.again_from,
             forgotten=asked.forgotten and not self.past,
         )
+        read = accepted if self.past else parse  # whoever sent it may not have checked it
         run = interpret(
-            accepted(asked.document),
+            read(asked.document),
             run_id=asked.run_id,
             parameters=asked.parameters,
             targets=asked.targets,

@@ -23,6 +23,7 @@ from celery_bridge.run_journal import RunJournal, past_entries
 from celery_bridge.settings import BridgeSettings
 from celery_bridge.submission import Sender
 from celery_bridge.termination import Termination
+from codegen.errors import DocumentError
 from codegen.result import Report
 from steps.entries import Entry, Unreadable
 from steps.errors import StepFailed
@@ -95,6 +96,25 @@ async def test_a_death_is_counted_once(redis_url: str) -> None:
         said = [await one_death_too_many(backend, keys, epoch, 60) for epoch in (1, 1, 1, 2, 2, 3)]
     assert said[:5] == [None] * 5
     assert "has died 3 times" in str(said[5])
+
+
+async def test_a_document_that_nobody_checked_is_refused(redis_url: str, tmp_path: Path) -> None:
+    """Anybody may send one; but a run that has begun goes on although it would be refused by now."""
+    fails = {"id": "f", "type": "fail", "message": "no", "depends_on": []}
+    never = {"id": "n", "type": "stop", "depends_on": ["f"], "join": "any"}
+    assigned = assignment(f"touch {tmp_path / 'mark'}", fails, never)
+    with pytest.raises(DocumentError, match="can never be met"):
+        await hosted(redis_url, assigned)
+    assert not (tmp_path / "mark").exists()
+    begun = replace(assigned, run_id=str(uuid4()))
+    async with Backend(redis_url) as backend:
+        taken = await Lease(backend, begun.keys, "dead", 60).take("worker")
+        publisher = Publisher(backend, begun.keys, taken.epoch, 60)
+        publisher.note(json.dumps(Entry("start").to_json()))
+        await publisher.sent()
+        await backend.ask(lambda redis: redis.delete(begun.keys.lease))
+    assert await hosted(redis_url, begun) == "failed"
+    assert (tmp_path / "mark").exists()
 
 
 async def test_a_copy_does_not_wait_for_ever(
