@@ -2,7 +2,7 @@
 
 from cli.sources import shown_name, text_of
 from codegen.document import placed
-from codegen.errors import Problem
+from codegen.errors import DocumentError, Problem
 from codegen.lists import every_step
 from codegen.result import RunResult
 from codegen.workflow import Workflow
@@ -16,9 +16,18 @@ def failed_at(file: str, workflow: Workflow, result: RunResult) -> str | None:
         record = result.steps.get(step.id)
         error = record.error if record is not None else None
         if error is not None and error.step == step.id and error.message in result.error_message:
-            text, name = text_of(file), shown_name(file)
-            if text is None:
-                return None
-            (found,) = placed([Problem(path, "")], text, file=name)
-            return f"{name}:{found.line}:{found.column}" if found.line else None
+            return _place(file, path)
     return None
+
+
+def _place(file: str, path: str) -> str | None:
+    """None also where the file is another one by now, or gone: the run may have taken days."""
+    name = shown_name(file)
+    try:
+        text = text_of(file)
+        if text is None:
+            return None
+        (found,) = placed([Problem(path, "")], text, file=name)
+    except (OSError, UnicodeDecodeError, DocumentError):
+        return None
+    return f"{name}:{found.line}:{found.column}" if found.line else None

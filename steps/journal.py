@@ -62,8 +62,11 @@ class Journal:
         self.died = self.continued and told[-1] != "waits"  # else it was left in order
         self._asked: dict[str, datetime] = {}
         self._cancelled: Counter[str] = Counter()
+        self._note_cancellations()
+
+    def _note_cancellations(self) -> None:
         for entry in self._entries:
-            if entry.kind == "cancel" and entry.attempt == attempt:
+            if entry.kind == "cancel" and entry.attempt == self.attempt:
                 self._cancelled[entry.key] += 1
                 self._asked.setdefault(entry.key, entry.time)
             elif entry.kind == "tried":

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -64,11 +64,9 @@ class Folder:
 
     def open(self, folder: str, name: str) -> Sink:
         """A new file; one that is there already is left alone."""
-        try:
+        with _told(OSError):
             (self._path / folder).mkdir(mode=0o750, parents=True, exist_ok=True)
             return _File(self._path / folder / name)
-        except OSError as error:
-            raise _failed(error) from error
 
 
 class Bucket:
@@ -81,30 +79,24 @@ class Bucket:
         """The first free number."""
         files, root = self._files()
         at = f"{root}/{folder}/"
-        try:
+        with _told(Exception):  # each way of storing has errors of its own
             return next(n for n in count(first) if not any(map(files.exists, _names(name, n, at))))
-        except Exception as error:  # each way of storing has errors of its own
-            raise _failed(error) from error
 
     def open(self, folder: str, name: str) -> Sink:
         """A new object."""
         files, root = self._files()
-        try:
+        with _told(Exception):
             if self._address.partition("://")[0].lower() not in WITHOUT_FOLDERS:
-                with suppress(OSError, NotImplementedError):  # where it matters, it can't be opened then
+                with suppress(OSError, NotImplementedError):  # where it matters, `open` says why
                     files.makedirs(f"{root}/{folder}", exist_ok=True)
             opened = files.open(f"{root}/{folder}/{name}", "wb", block_size=BLOCK)
-        except Exception as error:
-            raise _failed(error) from error
         return _Upload(opened, f"{masked(self._address)}/{folder}/{name}")
 
     def _files(self) -> tuple[Any, str]:
         from fsspec.core import url_to_fs  # 0.1 s that most workers can save
 
-        try:
+        with _told(Exception):  # what is missing may be a package, a setting, or the network
             files, root = url_to_fs(self._address)
-        except Exception as error:  # what is missing may be a package, a setting, or the network
-            raise _failed(error) from error
         return files, root.rstrip("/")
 
 
@@ -118,17 +110,13 @@ class _File:
 
     def write(self, data: bytes) -> None:
         rest = memoryview(data)
-        try:
+        with _told(OSError):
             while rest:
                 rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            raise _failed(error) from error
 
     def close(self) -> None:
-        try:
+        with _told(OSError):
             self._file.close()
-        except OSError as error:
-            raise _failed(error) from error
 
     def abandon(self) -> None:
         self.close()
@@ -142,23 +130,18 @@ class _Upload:
         self.where = where
 
     def write(self, data: bytes) -> None:
-        try:
+        with _told(Exception):
             self._file.write(data)
-        except Exception as error:
-            raise _failed(error) from error
 
     def close(self) -> None:
-        try:
+        with _told(Exception):
             self._file.close()
-        except Exception as error:
-            raise _failed(error) from error
 
     def abandon(self) -> None:
         """Closed, as it also is when it is forgotten, it would look as if it were whole."""
         try:
-            self._file.discard()
-        except Exception as error:
-            raise _failed(error) from error
+            with _told(Exception):
+                self._file.discard()
         finally:
             with suppress(AttributeError):  # some kinds can't be closed but by themselves, and have no parts
                 self._file.closed = True
@@ -199,6 +182,15 @@ def file_name(name: str, number: int, stream: str) -> str:
 
 def _names(name: str, number: int, before: str = "") -> Iterator[str]:
     return (before + file_name(name, number, stream) for stream in STREAMS)
+
+
+@contextmanager
+def _told(*kinds: type[Exception]) -> Iterator[None]:
+    """Tells errors of these kinds as ours."""
+    try:
+        yield
+    except kinds as error:
+        raise _failed(error) from error
 
 
 def _failed(error: Exception) -> StorageFailed:

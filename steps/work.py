@@ -156,6 +156,7 @@ def _listed(expression: str, value: Any, scope: Scope) -> list[Any]:
     if isinstance(value, Mapping):
         raise StepFailed(f"for_each: {expression!r} gave a mapping, not a list; use its `| items | list`")
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        gave = f"gave {kind(value)}, not a list: {shown(value, scope.mask)}"
+        text = shown(value, scope.mask)
+        gave = f"gave {kind(value)}, not a list" + (f": {text}" if text is not None else "")
         raise StepFailed(f"for_each: {expression!r} {gave}")
     return list(islice(value, LONGEST_FAN_OUT + 1))

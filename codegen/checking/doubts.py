@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from codegen.checking.graph import Graph, Place, places
 from codegen.checking.order_checks import FINALLY, connect
 from codegen.checking.start_checks import never_started, never_there
+from codegen.checking.starts import Starts
 from codegen.errors import Problem
 from codegen.groups import Step
 from codegen.leaves import CeleryTask, Leaf, Script, own_fields
@@ -33,10 +34,11 @@ def _in_one(workflow: Workflow, *, is_held: bool) -> Iterator[Problem]:
     secret = secret_parameters(workflow.parameters)
     graph = Graph(steps)
     connect(graph, Lost(), Suggestions())
-    idle = [*never_started(graph)]
+    starts = Starts(graph)
+    idle = [*never_started(graph, starts)]
     never = {problem.path for problem in idle}
     yield from idle
-    yield from never_there(workflow, graph)
+    yield from never_there(workflow, graph, starts)
     for place in steps:
         yield from _doubts(place, tolerated if place.path not in never else set())
         yield from _visible_secrets(place, secret)

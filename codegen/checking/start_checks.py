@@ -24,17 +24,15 @@ def check_joins(graph: Graph, lost: Lost) -> Iterator[Problem]:
             yield Problem(f"{place.path}.join", f"join: {place.node.join} can never be met: {why}", cure)
 
 
-def never_started(graph: Graph) -> Iterator[Problem]:
+def never_started(graph: Graph, starts: Starts) -> Iterator[Problem]:
     """Warnings of steps that no run starts."""
-    starts = Starts(graph)
     for found in starts.never():
         why, cure = _why(graph, starts, found), _cure(graph, starts, found)
         yield Problem(graph.steps[found.step].path, f"this step can never start: {why}", cure)
 
 
-def never_there(workflow: Workflow, graph: Graph) -> Iterator[Problem]:
+def never_there(workflow: Workflow, graph: Graph, starts: Starts) -> Iterator[Problem]:
     """Warnings of names of what a disabled step would have left."""
-    starts = Starts(graph)
     off = {id for id, step in graph.index.items() if starts.is_off(step)}
     if not off:
         return

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 from redis.asyncio.client import Pipeline
+from redis.client import PubSub
 from redis.exceptions import ResponseError
 
 from celery_bridge import kept
@@ -132,12 +133,17 @@ async def test_a_follower_sleeps_while_nothing_happens(redis_url: str) -> None:
     assert turns < 200
 
 
+async def subscribed(heard: PubSub, keys: Keys) -> None:
+    """Hear what is published of a run from now on."""
+    heard.subscribe(keys.channel)
+    await wait_until(lambda: heard.get_message() is not None)
+
+
 async def test_a_step_that_is_over_at_once_is_one_message(redis_url: str) -> None:
     """With its start, the claim and the report: who follows the run looks once."""
     keys = Keys(str(uuid4()))
     with Redis.from_url(redis_url) as redis, redis.pubsub() as heard:
-        heard.subscribe(keys.channel)
-        await wait_until(lambda: heard.get_message() is not None)
+        await subscribed(heard, keys)
         async with Backend(redis_url) as backend:
             taken = await Lease(backend, keys, "mine", 60).take("worker")
             publisher = Publisher(backend, keys, taken.epoch, 60)
@@ -153,8 +159,7 @@ async def test_a_claim_is_announced_when_there_is_nothing_else_to_tell(redis_url
     """So that who follows a run hears at once that a worker has it."""
     keys = Keys(str(uuid4()))
     with Redis.from_url(redis_url) as redis, redis.pubsub() as heard:
-        heard.subscribe(keys.channel)
-        await wait_until(lambda: heard.get_message() is not None)
+        await subscribed(heard, keys)
         async with Backend(redis_url) as backend:
             taken = await Lease(backend, keys, "mine", 60).take("worker")
             async with alongside(Publisher(backend, keys, taken.epoch, 60).run()):
